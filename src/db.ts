@@ -1,0 +1,151 @@
+/**
+ * The database as every room sees it: statements in, rows out, transactions opened at the top and handed down as `tx`.
+ *
+ * Statements are named by their text, so PostgreSQL parses and plans each shape once a connection. Single reads share
+ * connections in pipeline mode (no wait for the answer before the next is sent); a transaction has a connection alone.
+ */
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import { Problem } from './fhir/problem.ts';
+import { render, type Sql } from './db/sql.ts';
+
+/** Where statements go: a transaction, or the database outside of one. */
+export interface Tx {
+  query<Row extends object>(statement: Sql): Promise<Row[]>;
+}
+
+export interface Database extends Tx {
+  /** Commits when `work` resolves, rolls back when it throws. Retries serialization failures and deadlocks. */
+  inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Connections for transactions. */
+  readonly poolMax?: number;
+  /** Connections for single statements, in pipeline mode. */
+  readonly pipelines?: number;
+  readonly statementTimeoutMs?: number;
+  readonly applicationName?: string;
+}
+
+// bigint (oid 20) as number: ours are sequences and counts below 2^53. Hashes are read as text with ::text.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+const names = new Map<string, string>();
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = createHash('sha1').update(text).digest('base64url');
+    names.set(text, name);
+  }
+  return name;
+}
+
+const attemptsMax = 5;
+const retryable = new Set(['40001', '40P01']);
+const unreachable = /^(08|57P0|53)|ECONN|EPIPE|ENOENT|ETIMEDOUT/;
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const common = {
+    connectionString: options.url,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    application_name: options.applicationName ?? 'hub',
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  };
+  const pool = new pg.Pool({ ...common, max: options.poolMax ?? 8, idleTimeoutMillis: 30_000 });
+  // A lost idle connection is replaced at the next use; the statement in flight gets the error itself.
+  pool.on('error', () => undefined);
+  const pipelines: Pipeline[] = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(common));
+  let turn = 0;
+
+  return {
+    query: async <Row extends object>(statement: Sql) => {
+      turn = (turn + 1) % pipelines.length;
+      return run<Row>(await (pipelines[turn] as Pipeline).client(), statement);
+    },
+    inTransaction: async (work) => {
+      for (let attempt = 1; ; attempt++) {
+        const client = await pool.connect().catch((cause: unknown) => {
+          throw asProblem(cause);
+        });
+        let broken: Error | undefined;
+        try {
+          await client.query('begin');
+          const result = await work({ query: (statement) => run(client, statement) });
+          await client.query('commit');
+          return result;
+        } catch (error) {
+          await client.query('rollback').catch((rollbackError: Error) => {
+            broken = rollbackError;
+          });
+          if (attempt >= attemptsMax || !retryable.has(codeOf(error))) throw asProblem(error);
+        } finally {
+          client.release(broken);
+        }
+      }
+    },
+    close: async () => {
+      await Promise.all([pool.end(), ...pipelines.map((pipeline) => pipeline.end())]);
+    },
+  };
+}
+
+interface Pipeline {
+  client(): Promise<pg.Client>;
+  end(): Promise<void>;
+}
+
+/** One shared connection in pipeline mode, opened at first use and again after it broke. */
+function openPipeline(config: pg.ClientConfig): Pipeline {
+  let current: Promise<pg.Client> | undefined;
+  const open = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ ...config, pipeline: true });
+    client.on('error', () => {
+      current = undefined;
+    });
+    client.on('end', () => {
+      current = undefined;
+    });
+    await client.connect();
+    return client;
+  };
+  return {
+    client: () =>
+      (current ??= open().catch((cause: unknown) => {
+        current = undefined;
+        throw asProblem(cause);
+      })),
+    end: async () => {
+      const client = await current?.catch(() => undefined);
+      current = undefined;
+      await client?.end();
+    },
+  };
+}
+
+async function run<Row extends object>(client: pg.ClientBase, statement: Sql): Promise<Row[]> {
+  const { text, values } = render(statement);
+  try {
+    const result = await client.query<Row>({ name: nameOf(text), text, values });
+    return result.rows;
+  } catch (error) {
+    throw asProblem(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  const cause = error instanceof Problem ? error.cause : error;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+}
+
+/** Unreachable, full or restarting is `transient`; every other database error is ours and stays as it is. */
+function asProblem(error: unknown): unknown {
+  if (error instanceof Problem || !(error instanceof Error)) return error;
+  const code = codeOf(error);
+  const isLost =
+    unreachable.test(code) || /Connection terminated|timeout exceeded when trying to connect/.test(error.message);
+  return isLost ? new Problem('transient', 'the database cannot be reached', { cause: error }) : error;
+}

@@ -1,0 +1,45 @@
+/**
+ * Ids that say where they live. A resource of a patient compartment shares the patient's `bucket` (16 bits); an id
+ * that the hub mints is a UUID of version 8 (RFC 9562 section 5.8) whose first 16 bits are the bucket, so a read by id
+ * needs no lookup. Client-assigned ids have a locator row; a client may not assign a version-8 UUID.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9562#section-5.8
+ */
+import { createHash } from 'node:crypto';
+
+/** R4 `id`: letters, digits, `-`, `.`, at most 64. @see https://hl7.org/fhir/R4/datatypes.html#id */
+export const idPattern = /^[A-Za-z0-9\-.]{1,64}$/;
+
+const mintedPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** True for an id of the form only the hub mints. */
+export function isMintedId(id: string): boolean {
+  return mintedPattern.test(id);
+}
+
+/** The bucket (0..65535) an id of this text has by itself: from a minted id its first 16 bits, else 16 bits of its hash. */
+export function ownBucket(id: string): number {
+  return isMintedId(id)
+    ? Number.parseInt(id.slice(0, 4), 16)
+    : createHash('sha256').update(id).digest().readUInt16BE(0);
+}
+
+/**
+ * A stable id: the same parts give the same id for ever.
+ * @param bucket the compartment's bucket, or undefined for a resource that takes the bucket of its own id
+ * @param parts what identifies the thing, most general first, e.g. [owner, 'Patient', authority, value]
+ */
+export function deriveId(bucket: number | undefined, parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  // Length-prefixed, so ['ab','c'] and ['a','bc'] differ.
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return formatId(hash.digest(), bucket);
+}
+
+/** An id from 16 random bytes (an argument, so that leaves stay pure). */
+export function formatId(bytes: Uint8Array, bucket?: number): string {
+  const hex = Buffer.from(bytes.subarray(0, 16)).toString('hex');
+  const head = bucket === undefined ? hex.slice(0, 4) : bucket.toString(16).padStart(4, '0');
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 3) | 8).toString(16);
+  return `${head}${hex.slice(4, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

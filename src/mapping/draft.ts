@@ -1,0 +1,51 @@
+/** What mapping a message yields: resources to be written, and what became of every field. */
+import type { AnyResource } from '../fhir/types.ts';
+
+export interface Draft {
+  /** With its stable id; references to other drafts are already `Type/id`. Decimals may be raw numbers (fhir/json.ts). */
+  readonly resource: AnyResource & { id: string };
+  /**
+   * `merge`: elements the message does not speak of stay as they are (Patient, Encounter: HL7v2 empty means no change).
+   * `replace`: the draft is the whole new state (Observation, DiagnosticReport).
+   */
+  readonly mode: 'merge' | 'replace';
+  /** Elements the sender removed with `""`; only for `merge`. */
+  readonly removed: readonly string[];
+  /** Rank of the status: a lower one never replaces a higher one that is already stored (0 when it has no ranks). */
+  readonly precedence: number;
+}
+
+/** A field, or a code, that no rule took; it stays in the resource as an extension and is counted per endpoint. */
+export interface Unmapped {
+  readonly kind: 'field' | 'code';
+  /** `PV1-45`, or for a code the position and table: `PID-8 HL70001`. */
+  readonly position: string;
+  /** The code for kind `code`; never the text of a field, which may be patient data. */
+  readonly code?: string;
+}
+
+export interface MappingIssue {
+  readonly severity: 'error' | 'warning' | 'information';
+  /** FHIR IssueType. */
+  readonly code: string;
+  readonly position: string;
+  readonly diagnostics: string;
+}
+
+export interface MappedMessage {
+  /** In an order in which every reference points to an earlier draft or is circular; the Patient first. */
+  readonly drafts: readonly Draft[];
+  readonly unmapped: readonly Unmapped[];
+  readonly issues: readonly MappingIssue[];
+  /** Content hash of the base map and overlays that made this. */
+  readonly mapVersion: string;
+}
+
+/** What the mapping must know beside the message. No clock: the same message and context give the same drafts for ever. */
+export interface MapContext {
+  readonly endpoint: string;
+  /** The organization that owns what this endpoint sends: `Organization/x`. Part of every derived id. */
+  readonly owner: string;
+  /** IANA zone or `+08:00` for times sent without one; undefined: such times are cut to their date. */
+  readonly zone?: string;
+}
