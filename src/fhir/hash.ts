@@ -1,0 +1,51 @@
+/**
+ * Tokens as 64-bit numbers. A resource carries the hashes of its tokens as one array, a search asks for membership, and
+ * consent rules that name codes use the same numbers, so what a rule covers and what a search finds cannot drift.
+ *
+ * @see https://hl7.org/fhir/R4/search.html#token
+ */
+import { createHash } from 'node:crypto';
+
+/**
+ * The hash of one form of a token: first 8 bytes of SHA-256 over the length-prefixed parts, signed.
+ * @param param name in the index: `code`, `identifier:of-type`, `subject:identifier`
+ * @param system '' when the token has no system; undefined for "any system"
+ * @param code undefined for "any code" of the system; with system undefined too it says "has any value" (`:missing`)
+ */
+export function tokenHash(param: string, system: string | undefined, code: string | undefined): bigint {
+  const text = `${part(param)}${part(system)}${part(code === undefined ? undefined : foldCode(system, code))}`;
+  return createHash('sha256').update(text).digest().readBigInt64BE(0);
+}
+
+// Length-prefixed, so ('ab','c') and ('a','bc') differ; `*` stands for any and no length looks like it.
+function part(value: string | undefined): string {
+  return value === undefined ? '*' : `${value.length}:${value}`;
+}
+
+/**
+ * FHIR R4 search.html#token: "When in doubt, servers SHOULD treat tokens in a case-insensitive manner, on the grounds that
+ * including undesired data has less safety implications than excluding desired behavior." UCUM is not in doubt: mg is not Mg.
+ */
+function foldCode(system: string | undefined, code: string): string {
+  return system === ucum ? code : code.toLowerCase();
+}
+const ucum = 'http://unitsofmeasure.org';
+
+export interface Token {
+  readonly param: string;
+  readonly system?: string;
+  readonly code?: string;
+}
+
+/**
+ * Every form under which a token is stored: (system, code), (any system, code), (system, any code).
+ * A search for one token is one {@link tokenHash}: `sys|code`, `code`, `|code`, `sys|` each name exactly one form.
+ */
+export function tokenForms(token: Token): bigint[] {
+  const { param, system = '', code } = token;
+  if (code === undefined) return [tokenHash(param, system, undefined)];
+  const forms = [tokenHash(param, system, code), tokenHash(param, undefined, code)];
+  // (no system, any code) is a question nobody can ask: `|` alone is no token.
+  if (system !== '') forms.push(tokenHash(param, system, undefined));
+  return forms;
+}

@@ -1,0 +1,88 @@
+/**
+ * What a resource says to the search index: one entry per value of a search parameter. The store decides how entries are
+ * laid out; what they mean is decided here, so indexing and matching cannot drift.
+ *
+ * `param` is the name in the index. Beside the parameter's code there are derived names, which keep modifiers out of the
+ * store: `code:text` (strings of a token, for `:text`), `identifier:of-type` (a token whose system is that of the
+ * identifier's type and whose code is `type code|value`), `subject:identifier` (the identifier of a logical reference).
+ *
+ * @see https://hl7.org/fhir/R4/search.html#ptypes
+ */
+export type IndexEntry =
+  | TokenEntry
+  | ReferenceEntry
+  | StringEntry
+  | DateEntry
+  | NumberEntry
+  | QuantityEntry
+  | UriEntry
+  | CompositeEntry;
+
+/** Coding, CodeableConcept (one entry a coding), Identifier, ContactPoint, code, boolean, id, string. */
+export interface TokenEntry {
+  readonly kind: 'token';
+  readonly param: string;
+  readonly system?: string;
+  readonly code?: string;
+}
+
+/** A literal reference. Relative `Type/id` has type and id; an absolute or canonical one has `url` (and type and id when it shows them). */
+export interface ReferenceEntry {
+  readonly kind: 'reference';
+  readonly param: string;
+  readonly type?: string;
+  readonly id?: string;
+  /** Absolute URL, `urn:uuid:`..., or canonical without its version. */
+  readonly url?: string;
+  /** Version of a canonical (after `|`) or of a versioned reference (after `_history/`). */
+  readonly version?: string;
+}
+
+export interface StringEntry {
+  readonly kind: 'string';
+  readonly param: string;
+  /** Folded by `foldString`: what default and `:contains` matching see. */
+  readonly value: string;
+  /** As sent: what `:exact` sees. */
+  readonly exact: string;
+}
+
+/** An interval [low, high) in epoch milliseconds; an open end is -Infinity or Infinity. */
+export interface DateEntry {
+  readonly kind: 'date';
+  readonly param: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A closed interval [low, high]; a plain number has low = high: precision belongs to the searched value, not to the stored one. */
+export interface NumberEntry {
+  readonly kind: 'number';
+  readonly param: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** As {@link NumberEntry}; a Quantity with a comparator (`<`) and a Range have open or wide intervals. */
+export interface QuantityEntry {
+  readonly kind: 'quantity';
+  readonly param: string;
+  readonly low: number;
+  readonly high: number;
+  readonly system?: string;
+  readonly code?: string;
+  readonly unit?: string;
+}
+
+export interface UriEntry {
+  readonly kind: 'uri';
+  readonly param: string;
+  readonly value: string;
+}
+
+/** One element the components are read from: `parts[i]` are the values of component i, any of which may match. None is empty. */
+export interface CompositeEntry {
+  readonly kind: 'composite';
+  readonly param: string;
+  readonly parts: readonly (readonly IndexEntry[])[];
+}

@@ -1,0 +1,165 @@
+/**
+ * A parsed search: what the store compiles to SQL. Modifiers are already resolved into `index` (the name in the index, see
+ * index-entry.ts) and the filter's own fields, so the store never reads a query string.
+ */
+import type { Problem } from './problem.ts';
+
+export type SearchParamType =
+  | 'number'
+  | 'date'
+  | 'string'
+  | 'token'
+  | 'reference'
+  | 'composite'
+  | 'quantity'
+  | 'uri'
+  | 'special';
+
+/** A search parameter of one resource type. @see https://hl7.org/fhir/R4/searchparameter.html */
+export interface SearchParam {
+  readonly code: string;
+  readonly type: SearchParamType;
+  /** Canonical URL of the definition. */
+  readonly url: string;
+  /** FHIRPath of this resource type alone; undefined for `_text`, `_content` and other specials. */
+  readonly expression?: string;
+  /** Resource types a reference may point to. */
+  readonly target?: readonly string[];
+  readonly components?: readonly SearchComponent[];
+}
+
+export interface SearchComponent {
+  readonly param: SearchParam;
+  /** FHIRPath from the composite's element. */
+  readonly expression: string;
+}
+
+/** @see https://hl7.org/fhir/R4/search.html#prefix */
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap';
+
+export interface SearchRequest {
+  readonly type: string;
+  /** All must hold. */
+  readonly filters: readonly Filter[];
+  /** Empty: the server's order. */
+  readonly sort: readonly SortKey[];
+  /** Page size, already bounded; 0 asks for the total alone. */
+  readonly count: number;
+  readonly total: 'none' | 'estimate' | 'accurate';
+  readonly summary?: 'true' | 'text' | 'data' | 'count' | 'false';
+  readonly elements?: readonly string[];
+  /** The opaque keyset cursor of a `next` link. */
+  readonly cursor?: string;
+  /** Names and values in effect, in order, without the cursor: the `self` link says what was really searched. */
+  readonly parameters: readonly (readonly [string, string])[];
+  /** What lenient handling ignored; goes into the searchset as an outcome entry. */
+  readonly issues: readonly Problem[];
+}
+
+export interface SortKey {
+  readonly param: SearchParam;
+  readonly isDescending: boolean;
+}
+
+/** Values of one filter are alternatives (OR). Chains, `_has` and composites join this union without changing the others. */
+export type Filter =
+  | TokenFilter
+  | ReferenceFilter
+  | StringFilter
+  | DateFilter
+  | NumberFilter
+  | QuantityFilter
+  | UriFilter
+  | MissingFilter;
+
+export interface TokenFilter {
+  readonly kind: 'token';
+  readonly param: SearchParam;
+  readonly index: string;
+  /** `:not`: resources without any of the values, those without a value included. */
+  readonly isNegated: boolean;
+  readonly values: readonly TokenValue[];
+}
+
+/** system undefined = any, '' = none; code undefined = any. Never both undefined. */
+export interface TokenValue {
+  readonly system?: string;
+  readonly code?: string;
+}
+
+export interface ReferenceFilter {
+  readonly kind: 'reference';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly ReferenceValue[];
+}
+
+/** `23` has id alone, `Patient/23` type and id, an absolute URL of another server or a canonical has url. */
+export interface ReferenceValue {
+  readonly type?: string;
+  readonly id?: string;
+  readonly url?: string;
+  readonly version?: string;
+}
+
+export interface StringFilter {
+  readonly kind: 'string';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly match: 'starts' | 'exact' | 'contains';
+  /** Folded by `foldString`, except for `exact`. */
+  readonly values: readonly string[];
+}
+
+export interface DateFilter {
+  readonly kind: 'date';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly RangeValue[];
+}
+
+/**
+ * The searched interval [low, high), in epoch milliseconds for dates. For numbers and quantities `gt lt ge le sa eb` take
+ * the value as exact (low = high); `eq ne` have the interval of its precision. `ap` is already widened. How each prefix
+ * compares with a stored interval is said once, in range.ts.
+ */
+export interface RangeValue {
+  readonly prefix: Prefix;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface NumberFilter {
+  readonly kind: 'number';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly RangeValue[];
+}
+
+export interface QuantityFilter {
+  readonly kind: 'quantity';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly QuantityValue[];
+}
+
+/** With `system`: system and code must be equal. With code alone: the stored code or unit must be equal. */
+export interface QuantityValue extends RangeValue {
+  readonly system?: string;
+  readonly code?: string;
+}
+
+export interface UriFilter {
+  readonly kind: 'uri';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly string[];
+}
+
+/** `:missing`. The index names are `param.code` alone: a resource without any entry of that name lacks the value. */
+export interface MissingFilter {
+  readonly kind: 'missing';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly isMissing: boolean;
+}
