@@ -1,0 +1,213 @@
+/**
+ * The HL7v2 parser: lazy and lossless. Splitting a message finds its segments and nothing more; fields, repetitions,
+ * components and subcomponents are split when they are read, and kept. What was sent can always be read back as `raw`.
+ *
+ * It is our own because the parsers at hand rewrite what they read (digits, precision of times, signs in Z segments).
+ *
+ * @see https://www.hl7.eu/HL7v2x/v251/std251/ch02.html HL7 v2.5.1 chapter 2
+ */
+import { Problem } from '../../src/fhir/problem.ts';
+import type { Hl7Message, Hl7Segment, Hl7Value } from '../../src/ingest/contract.ts';
+import { readDelimiters, type Delimiters } from './delimiters.ts';
+import { unescape, type DecodeHex } from './escape.ts';
+
+/** Far more than any real message has; a text of only line ends is refused before it fills the memory. */
+export const segmentsMax = 100_000;
+
+/**
+ * Segments of a decoded message. Takes CR, LF and CRLF, a byte order mark, blank lines, blanks before a segment name, and
+ * a last segment without terminator.
+ * @throws Problem structure when it does not begin with a usable MSH
+ */
+export function parseMessage(text: string, decodeHex: DecodeHex = latin1): Hl7Message {
+  const lines = splitLines(text);
+  const header = lines[0];
+  if (header === undefined || !header.startsWith('MSH')) {
+    throw new Problem('structure', 'the text does not begin with MSH', {
+      expression: 'MSH',
+      hint: 'Send one HL7v2 message, beginning with its MSH segment.',
+    });
+  }
+  const context: Context = { delimiters: readDelimiters(header), decodeHex };
+  return new Message(lines.map((line, index) => new Segment(line, index + 1, context)));
+}
+
+interface Context {
+  readonly delimiters: Delimiters;
+  readonly decodeHex: DecodeHex;
+}
+
+const latin1: DecodeHex = (bytes) => Buffer.from(bytes).toString('latin1');
+
+function splitLines(text: string): string[] {
+  const lines: string[] = [];
+  let start = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  // The next end of either kind is looked up once and kept: a text with only one kind is not searched again and again.
+  let nextReturn = endOf(text, '\r', start);
+  let nextFeed = endOf(text, '\n', start);
+  while (start < text.length) {
+    if (nextReturn < start) nextReturn = endOf(text, '\r', start);
+    if (nextFeed < start) nextFeed = endOf(text, '\n', start);
+    const end = Math.min(nextReturn, nextFeed);
+    // Blanks before a segment name are no part of it; a line of blanks is no segment.
+    const line = text.charCodeAt(start) > blank ? text.slice(start, end) : text.slice(start, end).trimStart();
+    if (line !== '') lines.push(line);
+    if (lines.length > segmentsMax) throw new Problem('too-long', `more than ${segmentsMax} segments`);
+    start = end + 1;
+  }
+  return lines;
+}
+const blank = 32;
+
+function endOf(text: string, terminator: string, from: number): number {
+  const end = text.indexOf(terminator, from);
+  return end < 0 ? text.length : end;
+}
+
+class Message implements Hl7Message {
+  readonly segments: readonly Segment[];
+  constructor(segments: readonly Segment[]) {
+    this.segments = segments;
+  }
+
+  first(name: string): Segment | undefined {
+    for (const segment of this.segments) if (segment.name === name) return segment;
+    return undefined;
+  }
+}
+
+const noValues: readonly Value[] = [];
+
+class Segment implements Hl7Segment {
+  readonly raw: string;
+  readonly name: string;
+  readonly position: number;
+  readonly #context: Context;
+  #fields: string[] | undefined;
+  #values: (readonly Value[] | undefined)[] | undefined;
+
+  constructor(raw: string, position: number, context: Context) {
+    this.raw = raw;
+    this.position = position;
+    this.#context = context;
+    // Names have three characters; a longer or shorter one is kept as sent.
+    const end = raw.indexOf(context.delimiters.field);
+    this.name = end < 0 ? raw.trimEnd() : raw.slice(0, end);
+  }
+
+  get fieldCount(): number {
+    return this.#split().length - 1;
+  }
+
+  field(field: number): readonly Value[] {
+    const known = (this.#values ??= [])[field];
+    if (known !== undefined) return known;
+    const values = this.#readField(field);
+    this.#values[field] = values;
+    return values;
+  }
+
+  text(field: number): string {
+    const raw = this.#split()[field];
+    if (raw === undefined || raw === '' || field < 1) return '';
+    // Most fields hold one plain value: no need to split what has nothing to split at.
+    return this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters)
+      ? raw
+      : (this.field(field)[0]?.get(1) ?? '');
+  }
+
+  #readField(field: number): readonly Value[] {
+    const raw = this.#split()[field];
+    if (raw === undefined || raw === '' || field < 1) return noValues;
+    if (this.#isDeclaration(field)) return [new Value(raw, undefined)];
+    const separator = this.#context.delimiters.repetition;
+    if (separator === undefined || !raw.includes(separator)) return [new Value(raw, this.#context)];
+    const parts = raw.split(separator);
+    while (parts.at(-1) === '') parts.pop();
+    return parts.map((part) => new Value(part, this.#context));
+  }
+
+  /** MSH-1 and MSH-2 (and those of FHS and BHS) are the separators themselves: nothing in them separates. */
+  #isDeclaration(field: number): boolean {
+    return field < 3 && isHeader(this.name);
+  }
+
+  /** Index = field number as printed: the separator after `MSH` is MSH-1. */
+  #split(): string[] {
+    if (this.#fields !== undefined) return this.#fields;
+    const separator = this.#context.delimiters.field;
+    const fields = this.raw.split(separator);
+    if (isHeader(this.name)) fields.splice(1, 0, separator);
+    return (this.#fields = fields);
+  }
+}
+
+function isHeader(name: string): boolean {
+  return name === 'MSH' || name === 'BHS' || name === 'FHS';
+}
+
+class Value implements Hl7Value {
+  readonly raw: string;
+  /** Undefined for text in which nothing separates. */
+  readonly #context: Context | undefined;
+  #components: string[] | undefined;
+
+  constructor(raw: string, context: Context | undefined) {
+    this.raw = raw;
+    this.#context = context === undefined || isPlain(raw, context.delimiters) ? undefined : context;
+  }
+
+  get isNull(): boolean {
+    return this.raw === '""';
+  }
+
+  get componentCount(): number {
+    return this.#split().length;
+  }
+
+  get(component: number, subcomponent = 1): string {
+    const context = this.#context;
+    if (context === undefined) return component === 1 && subcomponent === 1 ? this.raw : '';
+    const raw = this.#split()[component - 1];
+    if (raw === undefined || raw === '') return '';
+    const separator = context.delimiters.subcomponent;
+    if (separator === undefined || !raw.includes(separator)) return subcomponent === 1 ? this.#plain(raw) : '';
+    return this.#plain(raw.split(separator)[subcomponent - 1] ?? '');
+  }
+
+  whole(component: number): string {
+    return this.#plain(this.#split()[component - 1] ?? '');
+  }
+
+  subcomponentCount(component: number): number {
+    const raw = this.#split()[component - 1];
+    const separator = this.#context?.delimiters.subcomponent;
+    if (raw === undefined) return 0;
+    return separator === undefined ? 1 : raw.split(separator).length;
+  }
+
+  #plain(raw: string): string {
+    const context = this.#context;
+    return context === undefined ? raw : unescape(raw, context.delimiters, context.decodeHex);
+  }
+
+  #split(): string[] {
+    if (this.#components !== undefined) return this.#components;
+    const separator = this.#context?.delimiters.component;
+    return (this.#components = separator === undefined ? [this.raw] : this.raw.split(separator));
+  }
+}
+
+/** Without separators and escapes: text that is its own meaning. */
+function isPlain(raw: string, delimiters: Delimiters): boolean {
+  return !(
+    includes(raw, delimiters.component) ||
+    includes(raw, delimiters.repetition) ||
+    includes(raw, delimiters.escape) ||
+    includes(raw, delimiters.subcomponent)
+  );
+}
+
+function includes(raw: string, separator: string | undefined): boolean {
+  return separator !== undefined && raw.includes(separator);
+}
