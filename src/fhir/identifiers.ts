@@ -36,11 +36,12 @@ export function checkNationalId(text: string): string | undefined {
   const digits = former.test(compact) ? `${compact.slice(0, 6)}19${compact.slice(6)}` : compact.slice(0, 17);
   if (digits.length !== 17 || !(former.test(compact) || current.test(compact))) return undefined;
   if (!regions.has(digits.slice(0, 2)) || !isDate(digits.slice(6, 14))) return undefined;
-  const whole = digits + checkCharacter(digits);
+  const whole = digits + nationalIdCheckCharacter(digits);
   return compact.length === 15 || whole === compact ? whole : undefined;
 }
 
-function checkCharacter(digits: string): string {
+/** @param digits the 17 leading digits */
+export function nationalIdCheckCharacter(digits: string): string {
   let sum = 0;
   for (let index = 0; index < 17; index++) sum += Number(digits.charAt(index)) * (weights[index] as number);
   return checkCharacters.charAt(sum % 11);
