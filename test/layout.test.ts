@@ -16,8 +16,8 @@ const order = [
   'ingest',
   'api',
   'hub',
-  'cli',
   'main',
+  'cli',
 ];
 
 /** src/store/commit.ts -> store; src/db.ts and src/db/sql.ts -> db; src/config.ts -> config. */

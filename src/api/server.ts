@@ -1,0 +1,99 @@
+/**
+ * The HTTP listener: it opens before the hub behind it is ready (liveness can be seen while a database recovers), bounds
+ * what a slow or hostile caller can hold, and stops by answering what is open.
+ */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Problem } from '../fhir/problem.ts';
+
+export interface HttpListener {
+  readonly port: number;
+  /** From now on requests go here. */
+  mount(handler: RequestListener): void;
+  /** Stops accepting, answers what is open, cuts what is still open after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** Request line and headers; Node answers 431 beyond it. Long searches go to POST _search. */
+const headerBytesMax = 16_384;
+/** A caller that sends its headers, or its body, slower than this holds a socket for nothing (slowloris). */
+const headersTimeoutMs = 10_000;
+const requestTimeoutMs = 60_000;
+/** Longer than the idle time of common load balancers (60 s), so that they close first. */
+const keepAliveTimeoutMs = 65_000;
+const connectionsMax = 10_000;
+/** The port of a hub that was killed a moment ago may need a moment. */
+const bindAttemptsMax = 10;
+const bindPauseMs = 300;
+
+/** @throws Problem conflict when the port stays taken */
+export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
+  let handler: RequestListener = answerStarting;
+  let isClosing = false;
+  const server = createServer(
+    {
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+    },
+    (request, response) => {
+      if (isClosing) response.setHeader('connection', 'close');
+      handler(request, response);
+    },
+  );
+  server.maxConnections = connectionsMax;
+  await bind(server, options);
+  return {
+    port: (server.address() as AddressInfo).port,
+    mount: (next) => {
+      handler = next;
+    },
+    close: async (graceMs) => {
+      isClosing = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const cut = new AbortController();
+      await Promise.race([closed, sleep(graceMs, undefined, { signal: cut.signal }).catch(() => undefined)]);
+      cut.abort();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function bind(server: Server, { host, port }: HttpOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      server.once('error', resolve);
+      server.listen(port, host, () => {
+        server.off('error', resolve);
+        resolve(undefined);
+      });
+    });
+    if (failure === undefined) return;
+    if (failure.code !== 'EADDRINUSE' || attempt >= bindAttemptsMax) {
+      throw new Problem('conflict', `cannot listen on ${host}:${port} (${failure.code ?? 'unknown'})`, {
+        hint: 'Stop what holds the port, or set HUB_PORT (0: any free one) or HUB_HOST.',
+        cause: failure,
+      });
+    }
+    await sleep(bindPauseMs);
+  }
+}
+
+const answerStarting: RequestListener = (request, response) => {
+  const isAlive = request.url === '/healthz';
+  response.writeHead(isAlive ? 200 : 503, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'retry-after': '1',
+  });
+  response.end(JSON.stringify({ status: isAlive ? 'ok' : 'starting' }));
+};

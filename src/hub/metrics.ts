@@ -1,0 +1,38 @@
+/** Prometheus metrics of this process. @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  readonly contentType: string;
+  render(): Promise<string>;
+  observeRequest(interaction: string, status: number, seconds: number): void;
+  setDatabase(isUp: boolean): void;
+}
+
+export function openMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'hub_' });
+  const requests = new Counter({
+    name: 'hub_http_requests_total',
+    help: 'HTTP requests by interaction and status',
+    // Both from fixed lists: a label with a value from a request would grow without bound.
+    labelNames: ['interaction', 'status'],
+    registers: [registry],
+  });
+  const duration = new Histogram({
+    name: 'hub_http_request_seconds',
+    help: 'Time from the request line to the answer, in seconds',
+    labelNames: ['interaction'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    observeRequest: (interaction, status, seconds) => {
+      requests.inc({ interaction, status });
+      duration.observe({ interaction }, seconds);
+    },
+    setDatabase: (isUp) => database.set(isUp ? 1 : 0),
+  };
+}

@@ -1,0 +1,44 @@
+/** The process: config, listen, hub, stop cleanly. `node src/main.ts` is `hub serve`. */
+import { listenHttp } from './api/server.ts';
+import { readConfig } from './config.ts';
+import { openHub } from './hub.ts';
+import { openLog } from './hub/log.ts';
+
+/** A stop answers what is open within this; the whole stop, database included, stays under the 10 s it promises. */
+const graceMs = 3_000;
+const stopMs = 9_500;
+
+/** Runs until SIGTERM or SIGINT; resolves when everything is closed. */
+export async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
+  const config = readConfig(environment);
+  const log = openLog(config.logLevel);
+  const stopSignal = nextSignal();
+  for (const name of config.unknownVariables) log.warn({ name }, 'unknown variable');
+  const listener = await listenHttp(config);
+  const publicUrl =
+    config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`;
+  try {
+    const hub = await openHub({ config, log, publicUrl });
+    listener.mount(hub.handler);
+    log.info({ port: listener.port, publicUrl, roles: [...config.roles] }, 'ready');
+    const signal = await stopSignal;
+    log.info({ signal }, 'stopping');
+    // The promise to be gone within 10 s holds even when something never answers.
+    setTimeout(() => process.exit(1), stopMs).unref();
+    hub.beginStop();
+    await listener.close(graceMs);
+    await hub.stop();
+    log.info('stopped');
+  } finally {
+    await listener.close(0);
+  }
+}
+
+/** Later signals change nothing: Ctrl-C reaches a launcher and its child both. */
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+  });
+}
+
+if (import.meta.main) await serve(process.env);
