@@ -38,18 +38,90 @@ export function numberOf(value: unknown): number {
   return isRawNumber(value) ? Number(value.rawJSON) : Number.NaN;
 }
 
-/** Parses JSON; numbers keep their digits, at the cost of a slower walk only where a body needs it. */
+/**
+ * Parses JSON; numbers keep their digits, at the cost of a slower walk only where a body needs it.
+ * @throws Problem structure: no JSON, nested deeper than {@link jsonDepthMax}, or a key that would reach a prototype
+ */
 export function parseJson(text: string): unknown {
+  const needsRaw = scan(text);
   try {
-    // A fraction ending in 0, an exponent, or 16+ digits is what JSON.parse alone would change.
-    return needsRaw.test(text) ? json.parse(text, keepRaw) : JSON.parse(text);
+    const isPlain = !needsRaw && !mayReachPrototype.test(text);
+    return isPlain ? JSON.parse(text) : json.parse(text, keepRaw);
   } catch (cause) {
+    if (cause instanceof Problem) throw cause;
     throw new Problem('structure', 'the body is not valid JSON', { hint: 'Send one JSON object in UTF-8.', cause });
   }
 }
-const needsRaw = /[0-9.]0[\s,}\]]|\d[eE][+-]?\d|\d{16}|-0[\s,}\]]|\d\.\d{15}/;
+// The key itself, or an escaped underscore that could hide it; a text that merely speaks of it passes the closer look.
+const mayReachPrototype = /__proto__|\\u005f/i;
 
-function keepRaw(_key: string, value: unknown, context: { source?: string }): unknown {
+/**
+ * One pass before parsing: refuses depth, so that nothing recursive (the reviver, validation) ever sees a deep body, and
+ * tells whether JSON.parse alone would change a number (`1.50`, `1e3`, 17 digits).
+ */
+function scan(text: string): boolean {
+  let depth = 0;
+  let needsRaw = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) {
+      at = endOfString(text, at);
+    } else if (char === 0x7b || char === 0x5b) {
+      if (++depth > jsonDepthMax) {
+        throw new Problem('structure', `the body is nested deeper than ${jsonDepthMax} levels`);
+      }
+    } else if (char === 0x7d || char === 0x5d) {
+      depth--;
+    } else if (char === 0x2d || (char >= 0x30 && char <= 0x39)) {
+      const end = endOfNumber(text, at);
+      needsRaw ||= String(Number(text.slice(at, end))) !== text.slice(at, end);
+      at = end - 1;
+    }
+  }
+  return needsRaw;
+}
+
+/** The same value with plain JavaScript numbers, for libraries that compute; values without raw numbers are returned as they are. */
+export function plainNumbers(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isRawNumber(value)) return Number(value.rawJSON);
+  if (Array.isArray(value)) {
+    const items = value.map(plainNumbers);
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, held] of Object.entries(value)) {
+    const plain = plainNumbers(held);
+    if (plain !== held) (copy ??= { ...value })[key] = plain;
+  }
+  return copy ?? value;
+}
+
+/** Index of the quote that closes the string opened at `start`; the text's end when none does. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end >= 0) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === 0x5c) backslashes++;
+    if (backslashes % 2 === 0) return end;
+    end = text.indexOf('"', end + 1);
+  }
+  return text.length;
+}
+
+function endOfNumber(text: string, start: number): number {
+  let end = start + 1;
+  while (end < text.length && isNumberChar(text.charCodeAt(end))) end++;
+  return end;
+}
+
+/** Digits, point, signs, e and E. */
+function isNumberChar(char: number): boolean {
+  return (char >= 0x30 && char <= 0x39) || char === 0x2e || char === 0x2b || char === 0x2d || (char | 0x20) === 0x65;
+}
+
+function keepRaw(key: string, value: unknown, context: { source?: string }): unknown {
+  if (key === '__proto__') throw new Problem('structure', 'the body has a key that no FHIR element has');
   return typeof value === 'number' && context.source !== undefined ? keepDigits(context.source, value) : value;
 }
 

@@ -1,0 +1,68 @@
+/**
+ * Whose record a resource belongs to: the R4 patient compartment, by the references that the compartment's search parameters
+ * stand on. Contained resources speak for their container: a patient named inside is a patient of the whole.
+ *
+ * @see https://hl7.org/fhir/R4/compartmentdefinition-patient.html
+ */
+import { patientCompartment } from './definitions.ts';
+import { indexLeaf, type IndexContext } from './index-values.ts';
+import type { IndexEntry } from './index-entry.ts';
+import { compileSteps, joinVisits, parsePath, type Visit } from './path.ts';
+import { searchParam } from './params.ts';
+import type { AnyResource } from './types.ts';
+
+export interface Patients {
+  /** Id of the patient whose record the resource lives in; undefined outside every patient's compartment. */
+  readonly primary?: string;
+  /** Ids of further patients it names, without the primary. */
+  readonly others: readonly string[];
+}
+
+/** R4's compartment definition names `{def}` for the resource that is the compartment's own focus. */
+const self = '{def}';
+
+const visits = new Map<string, Visit<IndexContext> | undefined>();
+
+/**
+ * The patients of a resource, in the order of the compartment's parameters (`subject` or `patient` come first). A Patient is
+ * its own; the other ends of `Patient.link` do not share its record.
+ */
+export function patientsOf(resource: AnyResource): Patients {
+  if (resource.resourceType === 'Patient')
+    return { ...(resource.id === undefined ? {} : { primary: resource.id }), others: [] };
+  const found = new Set<string>();
+  collect(resource, found);
+  for (const contained of Array.isArray(resource['contained']) ? resource['contained'] : []) {
+    collect(contained as AnyResource, found);
+  }
+  const [primary, ...others] = found;
+  return { ...(primary === undefined ? {} : { primary }), others };
+}
+
+function collect(resource: AnyResource, found: Set<string>): void {
+  const type = resource.resourceType;
+  if (!visits.has(type)) visits.set(type, compileCompartment(type));
+  const entries: IndexEntry[] = [];
+  visits.get(type)?.(resource, { root: resource, entries });
+  for (const entry of entries) {
+    // An absolute URL is another server's patient, unless the caller made it relative before.
+    if (entry.kind === 'reference' && entry.type === 'Patient' && entry.url === undefined)
+      found.add(entry.id as string);
+  }
+}
+
+function compileCompartment(type: string): Visit<IndexContext> | undefined {
+  const codes = (patientCompartment()[type] ?? []).filter((code) => code !== self);
+  const compiled = codes.map((code) => {
+    const expression = searchParam(type, code)?.expression;
+    const alternatives = (expression === undefined ? undefined : parsePath(expression, type)) ?? [];
+    return joinVisits(
+      alternatives
+        .map(({ steps }) =>
+          compileSteps<IndexContext>(steps, type, (valueType) => indexLeaf(code, 'reference', valueType, undefined)),
+        )
+        .filter((visit) => visit !== undefined),
+    );
+  });
+  return joinVisits(compiled.filter((visit) => visit !== undefined));
+}

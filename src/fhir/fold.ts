@@ -1,0 +1,16 @@
+/**
+ * Strings as string search sees them: FHIR R4 search.html#string "Case and accents are ignored". Width is too (full-width
+ * forms, as Chinese and Japanese systems send them), and runs of white space count as one.
+ */
+export function foldString(text: string): string {
+  // Most strings are plain lower- and upper-case ASCII: skip the normalization they do not need.
+  const folded = isAscii.test(text)
+    ? text.toLowerCase()
+    : text.normalize('NFKD').replace(marks, '').toLowerCase().normalize('NFKC');
+  return folded.replace(spaces, ' ').trim();
+}
+
+const isAscii = /^[\x20-\x7e]*$/;
+// Accents of Latin, Greek and Cyrillic. Vowel signs of other scripts are letters to their readers and stay.
+const marks = /[\u0300-\u036f]/g;
+const spaces = /\s+/g;

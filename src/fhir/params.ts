@@ -1,0 +1,145 @@
+/**
+ * The search parameters of R4, and what a resource says to the index under each of them. Each expression is compiled to a
+ * closure at first use of its resource type; the few outside the compiled subset go through FHIRPath.
+ *
+ * @see https://hl7.org/fhir/R4/searchparameter-registry.html
+ */
+import { evalFhirPathTyped, toTypedValue } from '@medplum/core';
+import { searchParamDefinitions } from './definitions.ts';
+import type { IndexEntry } from './index-entry.ts';
+import { indexLeaf, type IndexContext } from './index-values.ts';
+import { plainNumbers } from './json.ts';
+import { compileSteps, joinVisits, parsePath, type Visit } from './path.ts';
+import type { SearchComponent, SearchParam } from './search-request.ts';
+import { resourceTypes, type AnyResource } from './types.ts';
+import type { SearchParamDefinition } from './definitions/shape.ts';
+
+const byType = new Map<string, ReadonlyMap<string, SearchParam>>();
+
+/** The parameters of a resource type by code, those of every resource (`_id`, `_lastUpdated` ...) included; empty for an unknown type. */
+export function searchParams(type: string): ReadonlyMap<string, SearchParam> {
+  let params = byType.get(type);
+  if (params === undefined) {
+    params = new Map(resourceTypes.includes(type) ? paramsOf(type) : []);
+    byType.set(type, params);
+  }
+  return params;
+}
+
+export function searchParam(type: string, code: string): SearchParam | undefined {
+  return searchParams(type).get(code);
+}
+
+function* paramsOf(type: string): Generator<[string, SearchParam]> {
+  for (const definition of searchParamDefinitions()) {
+    const isOfType = definition.base.some((base) => base === type || base === 'Resource' || base === 'DomainResource');
+    if (isOfType) yield [definition.code, paramOf(definition, type)];
+  }
+}
+
+function paramOf(definition: SearchParamDefinition, type: string): SearchParam {
+  const expression = definition.expression === undefined ? undefined : expressionOf(definition, type);
+  const components: SearchComponent[] | undefined = definition.components?.map(({ expression: path, ...param }) => ({
+    param,
+    expression: path,
+  }));
+  return {
+    code: definition.code,
+    type: definition.type,
+    url: definition.url,
+    ...(expression === undefined ? {} : { expression }),
+    ...(definition.target === undefined ? {} : { target: definition.target }),
+    ...(components === undefined ? {} : { components }),
+  };
+}
+
+/** The alternatives of a shared expression that speak of this type: `Patient.name | Person.name`. */
+function expressionOf(definition: SearchParamDefinition, type: string): string {
+  const expression = definition.expression as string;
+  if (definition.base.length <= 1) return expression;
+  const starts = new RegExp(`^\\(*(${type}|Resource|DomainResource)\\.`);
+  return expression
+    .split(' | ')
+    .filter((alternative) => starts.test(alternative.trim()))
+    .join(' | ');
+}
+
+const indexers = new Map<string, Visit<IndexContext> | undefined>();
+
+/**
+ * What a resource says to the index. `_id` and `_lastUpdated` are among the entries when the resource carries them; the
+ * store may keep those in columns instead.
+ */
+export function indexEntries(resource: AnyResource): IndexEntry[] {
+  const type = resource.resourceType;
+  let index = indexers.get(type);
+  if (index === undefined && !indexers.has(type)) {
+    const visits = [...searchParams(type).values()].map((param) => compileParam(param, type));
+    index = joinVisits(visits.filter((visit) => visit !== undefined));
+    indexers.set(type, index);
+  }
+  const context: IndexContext = { root: resource, entries: [] };
+  index?.(resource, context);
+  return context.entries;
+}
+
+/** The closure of one parameter; undefined for those that stand on no element (`_text`, `_content`, `_query`, `near`). */
+export function compileParam(param: SearchParam, type: string): Visit<IndexContext> | undefined {
+  if (param.expression === undefined || param.type === 'special') return undefined;
+  const leaf = (valueType: string, valueSet: string | undefined): Visit<IndexContext> | undefined =>
+    indexLeaf(param.code, param.type, valueType, valueSet);
+  if (param.components !== undefined) return compileComposite(param, param.components, type);
+  return compileExpression(param.expression, type, type, leaf) ?? compileFallback(param, leaf);
+}
+
+function compileExpression(
+  expression: string,
+  type: string,
+  resourceType: string,
+  leaf: (type: string, valueSet: string | undefined) => Visit<IndexContext> | undefined,
+): Visit<IndexContext> | undefined {
+  const path = parsePath(expression, resourceType);
+  if (path === undefined) return undefined;
+  const visits = path.map(({ isFromResource, steps }) => {
+    if (!isFromResource || type === resourceType) return compileSteps(steps, type, leaf);
+    const visit = compileSteps(steps, resourceType, leaf);
+    return visit && ((_: unknown, context: IndexContext) => visit(context.root, context));
+  });
+  // Alternatives without a leaf (an element of a type the parameter cannot index) just never match.
+  return joinVisits(visits.filter((visit) => visit !== undefined)) ?? (() => undefined);
+}
+
+/** FHIR R4 search.html#composite: the components are read from the same element, so an entry keeps them together. */
+function compileComposite(
+  param: SearchParam,
+  components: readonly SearchComponent[],
+  resourceType: string,
+): Visit<IndexContext> | undefined {
+  return compileExpression(param.expression as string, resourceType, resourceType, (type) => {
+    const visits = components.map((component) =>
+      compileExpression(component.expression, type, resourceType, (valueType, valueSet) =>
+        indexLeaf(component.param.code, component.param.type, valueType, valueSet),
+      ),
+    );
+    return (value, context) => {
+      const parts = visits.map((visit) => {
+        const entries: IndexEntry[] = [];
+        visit?.(value, { root: context.root, entries });
+        return entries;
+      });
+      if (parts.every((part) => part.length > 0)) context.entries.push({ kind: 'composite', param: param.code, parts });
+    };
+  });
+}
+
+/** Full FHIRPath, a hundred times slower: `Patient.deceased` is the one R4 parameter that needs it. */
+function compileFallback(
+  param: SearchParam,
+  leaf: (type: string, valueSet: string | undefined) => Visit<IndexContext> | undefined,
+): Visit<IndexContext> {
+  return (value, context) => {
+    const input = [toTypedValue(plainNumbers(value))];
+    for (const found of evalFhirPathTyped(param.expression as string, input))
+      leaf(found.type, undefined)?.(found.value, context);
+  };
+}
