@@ -48,9 +48,19 @@ function paramOf(definition: SearchParamDefinition, type: string): SearchParam {
     type: definition.type,
     url: definition.url,
     ...(expression === undefined ? {} : { expression }),
-    ...(definition.target === undefined ? {} : { target: definition.target }),
+    ...targetOf(definition, expression),
     ...(components === undefined ? {} : { components }),
   };
+}
+
+/** The types a reference may point to; `where(resolve() is Patient)` leaves but one of them. */
+function targetOf(definition: SearchParamDefinition, expression: string | undefined): { target?: readonly string[] } {
+  const alternatives = expression
+    ?.split(' | ')
+    .map((alternative) => /\.where\(resolve\(\) is (\w+)\)/.exec(alternative)?.[1]);
+  const [only] = alternatives ?? [];
+  if (only !== undefined && alternatives?.every((type) => type === only)) return { target: [only] };
+  return definition.target === undefined ? {} : { target: definition.target };
 }
 
 /** The alternatives of a shared expression that speak of this type: `Patient.name | Person.name`. */
