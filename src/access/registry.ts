@@ -1,0 +1,96 @@
+/**
+ * What the hub knows about tokens and clients beyond the token itself: revocations and registrations, kept in memory and
+ * caught up from the database when older than a second. A token is therefore refused at most {@link staleAfterMs} after
+ * another process revoked it, and at once after this one did; for reads the predicate asks the table itself, so they end
+ * with the next statement everywhere. When the database cannot be asked, nobody gets in.
+ */
+import type { Tx } from '../db.ts';
+import { sql } from '../db/sql.ts';
+
+export interface Registration {
+  readonly kind: string;
+  readonly organization: string | null;
+  /** Bits of purpose.ts. */
+  readonly purposes: number;
+  readonly isActive: boolean;
+}
+
+export interface Registry {
+  /** Brings the memory up to date when it is older than a second. */
+  refresh(): Promise<void>;
+  /** Grows when a registration changes: what was derived from an older one is derived again. */
+  readonly epoch: number;
+  isRevoked(issuer: string, jti: string): boolean;
+  registration(issuer: string, clientId: string): Registration | undefined;
+  /** Refuses this token from now on, in this process at once. */
+  revoke(token: { issuer: string; jti: string; expiresAt: number }): Promise<void>;
+}
+
+const staleAfterMs = 1000;
+/** A revocation committed late carries an earlier time; longer than any transaction here may take. */
+const overlapSeconds = 60;
+
+export function openRegistry(db: Tx, now: () => number = Date.now): Registry {
+  const revoked = new Map<string, number>();
+  const clients = new Map<string, Registration>();
+  let since = '-infinity';
+  let readAt = Number.NEGATIVE_INFINITY;
+  let epoch = 0;
+  let pending: Promise<void> | undefined;
+  const keyOf = (issuer: string, id: string): string => `${issuer} ${id}`;
+
+  const read = async (): Promise<void> => {
+    const startedAt = now();
+    const [{ at }] = (await db.query(sql`select statement_timestamp()::text as at`)) as [{ at: string }];
+    const tokens = await db.query<{ issuer: string; jti: string; expires: number }>(sql`
+      select issuer, jti, extract(epoch from expires_at)::float8 * 1000 as expires from revoked_token
+      where revoked_at >= ${since}::timestamptz - make_interval(secs => ${overlapSeconds}) and expires_at > now()`);
+    for (const { issuer, jti, expires } of tokens) revoked.set(keyOf(issuer, jti), expires);
+    for (const [key, expires] of revoked) if (expires <= startedAt) revoked.delete(key);
+    const rows = await db.query<Registration & { issuer: string; id: string }>(sql`
+      select issuer, id, kind, organization, purposes, is_active as "isActive" from client
+      where updated_at >= ${since}::timestamptz - make_interval(secs => ${overlapSeconds})`);
+    for (const { issuer, id, ...row } of rows) {
+      const key = keyOf(issuer, id);
+      if (JSON.stringify(clients.get(key)) === JSON.stringify(row)) continue;
+      clients.set(key, row);
+      epoch++;
+    }
+    since = at;
+    readAt = startedAt;
+  };
+
+  return {
+    get epoch() {
+      return epoch;
+    },
+    refresh: async () => {
+      if (now() - readAt < staleAfterMs) return;
+      pending ??= read().finally(() => {
+        pending = undefined;
+      });
+      await pending;
+    },
+    isRevoked: (issuer, jti) => revoked.has(keyOf(issuer, jti)),
+    registration: (issuer, clientId) => clients.get(keyOf(issuer, clientId)),
+    revoke: async ({ issuer, jti, expiresAt }) => {
+      await db.query(sql`
+        insert into revoked_token (jti, issuer, expires_at) values (${jti}, ${issuer}, to_timestamp(${expiresAt / 1000}))
+        on conflict (jti, issuer) do nothing`);
+      revoked.set(keyOf(issuer, jti), expiresAt);
+    },
+  };
+}
+
+/** Registers a client, or changes what it may claim. */
+export async function registerClient(
+  db: Tx,
+  client: { issuer: string; id: string; kind: string; organization?: string; purposes: number; isActive?: boolean },
+): Promise<void> {
+  const { issuer, id, kind, organization, purposes, isActive = true } = client;
+  await db.query(sql`
+    insert into client (issuer, id, kind, organization, purposes, is_active)
+    values (${issuer}, ${id}, ${kind}, ${organization ?? null}, ${purposes}, ${isActive})
+    on conflict (issuer, id) do update set kind = excluded.kind, organization = excluded.organization,
+      purposes = excluded.purposes, is_active = excluded.is_active, updated_at = excluded.updated_at`);
+}
