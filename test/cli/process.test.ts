@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { givenDataDir, givenHubProcess, launcher, runHub } from '../hub-process.ts';
+
+/** The system's Node, where it is older than the hub's; the launcher must hand over. */
+const olderNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
+  try {
+    return Number.parseInt(execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' }), 10) < 24;
+  } catch {
+    return false;
+  }
+});
+
+describe('the launcher', () => {
+  for (const [title, node] of [
+    ['an older Node', olderNode],
+    ['the Node it brings', process.execPath],
+  ] as const) {
+    describe(`started by ${title}`, () => {
+      before(function () {
+        if (node === undefined) this.skip();
+      });
+
+      it('prints help and ends with 0', async () => {
+        const { code, stdout } = await runHub(['--help'], { node });
+        assert.equal(code, 0);
+        assert.match(stdout, /Usage: hub/);
+      });
+
+      it('given an unknown command, ends with 1', async () => {
+        const { code, stderr } = await runHub(['fly'], { node });
+        assert.equal(code, 1);
+        assert.match(stderr, /unknown command 'fly'/);
+      });
+
+      it('given SIGTERM, answers what is open, closes all and ends with 0', async () => {
+        const dataDir = await givenDataDir();
+        try {
+          const hub = await givenHubProcess({ node, env: { HUB_DATA_DIR: dataDir.path } });
+          assert.equal((await fetch(`${hub.url}/readyz`)).status, 200);
+          const startedAt = Date.now();
+          hub.signal('SIGTERM');
+          assert.equal(await hub.ended, 0);
+          assert.ok(Date.now() - startedAt < 10_000);
+          assert.equal(hub.log.at(-1)?.['event'], 'stopped');
+        } finally {
+          await dataDir.close();
+        }
+      });
+
+      it('given kill -9, leaves no hub behind, and the next start attaches to its database', async () => {
+        const dataDir = await givenDataDir();
+        try {
+          const hub = await givenHubProcess({ node, env: { HUB_DATA_DIR: dataDir.path } });
+          hub.signal('SIGKILL');
+          assert.equal(await hub.ended, 'SIGKILL');
+          await assert.rejects(fetch(`${hub.url}/healthz`));
+          const next = await givenHubProcess({ node, env: { HUB_DATA_DIR: dataDir.path } });
+          assert.ok(next.log.some((line) => line['event'] === 'database attached'));
+          next.signal('SIGINT');
+          assert.equal(await next.ended, 0);
+        } finally {
+          await dataDir.close();
+        }
+      });
+    });
+  }
+
+  it('given an older Node and no install scripts, says what to do', async function () {
+    if (olderNode === undefined) this.skip();
+    const copy = await givenDataDir();
+    try {
+      await mkdir(join(copy.path, 'bin'));
+      await mkdir(join(copy.path, 'node_modules'));
+      await cp(launcher, join(copy.path, 'bin', 'hub.mjs'));
+      const { spawnSync } = await import('node:child_process');
+      const { status, stderr } = spawnSync(olderNode, [join(copy.path, 'bin', 'hub.mjs'), 'serve'], {
+        encoding: 'utf8',
+      });
+      assert.equal(status, 1);
+      assert.match(stderr, /needs Node 24[^]*npm ci/);
+    } finally {
+      await copy.close();
+    }
+  });
+
+  it('is found through a link, as npm makes one for `bin`', async () => {
+    const folder = await givenDataDir();
+    try {
+      await symlink(launcher, join(folder.path, 'hub'));
+      assert.match(
+        execFileSync(process.execPath, [join(folder.path, 'hub'), '--help'], { encoding: 'utf8' }),
+        /Usage: hub/,
+      );
+    } finally {
+      await folder.close();
+    }
+  });
+});
+
+describe('hub serve', () => {
+  it('given settings that break a rule, names variable and remedy and ends with 2', async () => {
+    const { code, stderr } = await runHub(['serve'], { env: { HUB_PORT: 'x' } });
+    assert.equal(code, 2);
+    assert.match(stderr, /^HUB_PORT="x" is not usable\. Set it to a port/);
+  });
+
+  it('given kill -9 of PostgreSQL, is not ready in the gap and ready again after it', async () => {
+    const dataDir = await givenDataDir();
+    try {
+      const hub = await givenHubProcess({ env: { HUB_DATA_DIR: dataDir.path } });
+      const { readFile } = await import('node:fs/promises');
+      process.kill(Number.parseInt(await readFile(join(dataDir.path, 'pg', 'postmaster.pid'), 'utf8'), 10), 'SIGKILL');
+      await hub.logged('database lost');
+      assert.equal((await fetch(`${hub.url}/healthz`)).status, 200);
+      assert.equal((await fetch(`${hub.url}/readyz`)).status, 503);
+      while ((await fetch(`${hub.url}/readyz`)).status !== 200);
+      hub.signal('SIGTERM');
+      assert.equal(await hub.ended, 0);
+    } finally {
+      await dataDir.close();
+    }
+  });
+});
+
+describe('hub migrate', () => {
+  it('given four processes at once on an empty directory, ends with 0 in each', async () => {
+    const dataDir = await givenDataDir();
+    try {
+      const runs = await Promise.all(
+        Array.from({ length: 4 }, () => runHub(['migrate'], { env: { HUB_DATA_DIR: dataDir.path } })),
+      );
+      assert.deepEqual(
+        runs.map(({ code, stderr }) => [code, stderr]),
+        Array.from({ length: 4 }, () => [0, '']),
+      );
+    } finally {
+      await dataDir.close();
+    }
+  });
+});
