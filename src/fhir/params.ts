@@ -4,11 +4,10 @@
  *
  * @see https://hl7.org/fhir/R4/searchparameter-registry.html
  */
-import { evalFhirPathTyped, toTypedValue } from '@medplum/core';
 import { searchParamDefinitions } from './definitions.ts';
+import { evaluate } from './fhirpath.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { indexLeaf, type IndexContext } from './index-values.ts';
-import { plainNumbers } from './json.ts';
 import { compileSteps, joinVisits, parsePath, type Visit } from './path.ts';
 import type { SearchComponent, SearchParam } from './search-request.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
@@ -148,8 +147,7 @@ function compileFallback(
   leaf: (type: string, valueSet: string | undefined) => Visit<IndexContext> | undefined,
 ): Visit<IndexContext> {
   return (value, context) => {
-    const input = [toTypedValue(plainNumbers(value))];
-    for (const found of evalFhirPathTyped(param.expression as string, input))
-      leaf(found.type, undefined)?.(found.value, context);
+    const found = evaluate(param.expression as string, context.root.resourceType, value, context.root);
+    for (const { type, value: held } of found) leaf(type, undefined)?.(held, context);
   };
 }

@@ -71,6 +71,11 @@ interface Context extends SearchOptions {
   readonly parameters: [string, string][];
 }
 
+/** Whether the grammar reads values of this parameter; the CapabilityStatement lists these and no others. */
+export function isSearchable(param: SearchParam): boolean {
+  return param.expression !== undefined && param.type !== 'composite' && param.type !== 'special';
+}
+
 const resultParameters = new Set(['_count', '_sort', '_total', '_summary', '_elements', '_cursor']);
 /** Formats of the answer: whoever writes it reads them. */
 const silentParameters = new Set(['_format', '_pretty']);
@@ -288,8 +293,7 @@ function parseSort(text: string | undefined, context: Context): SortKey[] {
   return names.flatMap((name) => {
     const isDescending = name.startsWith('-');
     const param = context.params.get(isDescending ? name.slice(1) : name);
-    const isSortable = param?.expression !== undefined && param.type !== 'composite' && param.type !== 'special';
-    if (isSortable) return [{ param, isDescending }];
+    if (param !== undefined && isSearchable(param)) return [{ param, isDescending }];
     ignore(new Problem('not-supported', 'cannot sort by this', details(`_sort:${name}`, context)), context);
     return [];
   });

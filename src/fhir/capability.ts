@@ -1,0 +1,118 @@
+/**
+ * The CapabilityStatement, built from what the server is told it routes and from the parameters the search grammar reads, so it
+ * can only say what is true.
+ *
+ * @see https://hl7.org/fhir/R4/capabilitystatement.html
+ */
+import { searchParams } from './params.ts';
+import type { SearchParam } from './search-request.ts';
+import { isSearchable } from './search.ts';
+import { resourceTypes, type AnyResource } from './types.ts';
+
+/** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
+export type TypeInteraction =
+  | 'read'
+  | 'vread'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'history-instance'
+  | 'history-type'
+  | 'create'
+  | 'search-type';
+
+export type SystemInteraction = 'transaction' | 'batch' | 'search-system' | 'history-system';
+
+export interface ServedOperation {
+  readonly name: string;
+  /** Canonical URL of the OperationDefinition. */
+  readonly definition: string;
+}
+
+export interface ServedType {
+  readonly interactions: readonly TypeInteraction[];
+  readonly operations?: readonly ServedOperation[];
+  readonly conditionalCreate?: boolean;
+  readonly conditionalUpdate?: boolean;
+}
+
+export interface Capability {
+  /** FHIR base URL without a slash at the end. */
+  readonly base: string;
+  readonly software: { readonly name: string; readonly version: string };
+  /** FHIR instant of the build or start: when what is said here began to be true. */
+  readonly date: string;
+  /** What is routed for a type; undefined for a type that is not served. */
+  readonly types: (type: string) => ServedType | undefined;
+  readonly system?: readonly SystemInteraction[];
+  readonly operations?: readonly ServedOperation[];
+  /** `{base}/oauth/...` for SMART; omitted when the server has no authorization server to name. */
+  readonly oauth?: { readonly token: string; readonly authorize?: string };
+}
+
+export function buildCapability(capability: Capability): AnyResource {
+  const { base, software, date, system = [], operations = [] } = capability;
+  const types = resourceTypes.flatMap((type) => {
+    const served = capability.types(type);
+    return served === undefined ? [] : [describeType(type, served)];
+  });
+  return {
+    resourceType: 'CapabilityStatement',
+    url: `${base}/metadata`,
+    status: 'active',
+    date,
+    kind: 'instance',
+    software,
+    implementation: { description: software.name, url: base },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    rest: [
+      {
+        mode: 'server',
+        security: describeSecurity(capability.oauth),
+        resource: types,
+        ...listed(
+          'interaction',
+          system.map((code) => ({ code })),
+        ),
+        ...listed('operation', operations),
+      },
+    ],
+  };
+}
+
+/** FHIR JSON has no empty lists. */
+function listed(name: string, items: readonly unknown[]): Record<string, unknown> {
+  return items.length === 0 ? {} : { [name]: items };
+}
+
+function describeType(type: string, served: ServedType): object {
+  const isSearched = served.interactions.includes('search-type');
+  const params = isSearched ? [...searchParams(type).values()].filter(isSearchable) : [];
+  return {
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: served.interactions.map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: served.interactions.includes('vread'),
+    updateCreate: served.interactions.includes('update'),
+    conditionalCreate: served.conditionalCreate ?? false,
+    conditionalUpdate: served.conditionalUpdate ?? false,
+    ...listed('searchParam', params.map(describeParam)),
+    ...listed('operation', served.operations ?? []),
+  };
+}
+
+function describeParam(param: SearchParam): object {
+  return { name: param.code, definition: param.url, type: param.type };
+}
+
+/** @see http://hl7.org/fhir/smart-app-launch/conformance.html */
+function describeSecurity(oauth: Capability['oauth']): object {
+  const system = 'http://terminology.hl7.org/CodeSystem/restful-security-service';
+  const service = [{ coding: [{ system, code: 'SMART-on-FHIR' }] }];
+  if (oauth === undefined) return { cors: false, service };
+  const uris = Object.entries(oauth).map(([url, valueUri]) => ({ url, valueUri }));
+  const url = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris';
+  return { extension: [{ url, extension: uris }], cors: false, service };
+}
