@@ -1,0 +1,63 @@
+/**
+ * An AuditEvent as the answer to who, why, what, and on what ground.
+ *
+ * @see https://profiles.ihe.net/ITI/BALP/
+ * @typedef {import('../fhir.js').Resource} Resource
+ * @typedef {object} Access
+ * @property {string} who reference of who asked, `Organization/x`; an identifier of the client when there is none
+ * @property {string} [name]
+ * @property {boolean} isSelf the patient's own access
+ * @property {string} [purpose] code of HL7 v3 PurposeOfUse
+ * @property {'read' | 'search' | 'write'} action
+ * @property {string} [type] resource type that was asked for; undefined: several
+ * @property {boolean} isAllowed something was shown
+ * @property {boolean} isFailed
+ * @property {'self' | 'source' | 'consent'} [basis]
+ * @property {string} [consent] `Consent/x` that decided
+ */
+
+/**
+ * @param {Resource} event
+ * @param {string} patient whose log it is
+ * @returns {Access}
+ */
+export function readAccess(event, patient) {
+  /** @type {Resource[]} */
+  const agents = event.agent ?? [];
+  const requestor = agents.find((agent) => agent.requestor === true);
+  const organization = agents.find((agent) => agent.who?.reference?.startsWith('Organization/'));
+  const asker = (organization ?? requestor)?.who ?? {};
+  const consent = decidingConsent(event);
+  const [, ground] = /allowed by (self|source)\b/.exec(event.outcomeDesc ?? '') ?? [];
+  return {
+    who: asker.reference ?? asker.identifier?.value ?? '',
+    name: asker.display,
+    isSelf: organization === undefined && requestor?.who?.reference === patient,
+    purpose: event.purposeOfEvent?.[0]?.coding?.[0]?.code,
+    action: event.action === 'R' ? 'read' : event.action === 'E' ? 'search' : 'write',
+    type: askedType(event),
+    isAllowed: event.outcome === '0',
+    isFailed: event.outcome === '8' || event.outcome === '12',
+    basis: consent === undefined ? /** @type {'self' | 'source' | undefined} */ (ground) : 'consent',
+    consent,
+  };
+}
+
+/** The entity that names a version of a Consent. @param {Resource} event */
+function decidingConsent(event) {
+  for (const { what } of event.entity ?? []) {
+    const [, consent] = /^(Consent\/[^/]+)\/_history\//.exec(what?.reference ?? '') ?? [];
+    if (consent !== undefined) return consent;
+  }
+  return undefined;
+}
+
+/** `Observation?code` of a query, or `Observation/x` of a read. @param {Resource} event @returns {string | undefined} */
+function askedType(event) {
+  for (const { what, role } of event.entity ?? []) {
+    const [, type] = /^([A-Z][A-Za-z]+)[/?]/.exec(what?.display ?? what?.reference ?? '') ?? [];
+    // Role 1 is the patient whom it is about: HL7 object-role.
+    if (type !== undefined && role?.code !== '1') return type;
+  }
+  return undefined;
+}

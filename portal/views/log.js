@@ -1,0 +1,111 @@
+/**
+ * Who looked: the patient's AuditEvents, a line each. Someone who was shown nothing can be allowed from here.
+ *
+ * @typedef {import('../portal.js').App} App
+ * @typedef {import('../fhir.js').Resource} Resource
+ * @typedef {import('./access.js').Access} Access
+ */
+import { button, el } from '../dom.js';
+import { isInForce } from '../permission.js';
+import { fill } from '../texts.js';
+import { purposeText, recipientText, timeText, typeText } from '../words.js';
+import { readAccess } from './access.js';
+
+const pageSize = 100;
+/** Pages read at once in search of other people's accesses, when the patient's own fill the log. */
+const pagesAtOnceMax = 5;
+
+/** @param {App} app @param {{ withOwn?: boolean }} [wish] */
+export async function showLog(app, { withOwn = false } = {}) {
+  const { t, language } = app;
+  const consents = new Map((await app.consents()).map((consent) => [`Consent/${consent.id}`, consent]));
+  const rows = el('tbody', {});
+  const more = el('p', {});
+  await load(`AuditEvent?patient=${encodeURIComponent(app.patient)}&_sort=-date&_count=${pageSize}`);
+  const own = el('input', { type: 'checkbox', onchange: () => app.go('log', { withOwn: !withOwn }) });
+  own.checked = withOwn;
+  return [
+    el('p', { class: 'lead' }, t.logLead),
+    el('label', { class: 'check' }, own, t.withOwn),
+    rows.childElementCount === 0 ? el('p', { class: 'empty' }, t.noLog) : table(),
+    more,
+  ];
+
+  /** @param {string} path */
+  async function load(path) {
+    /** @type {string | undefined} */
+    let next = path;
+    const before = rows.childElementCount;
+    for (let page = 0; page < pagesAtOnceMax && next !== undefined && rows.childElementCount === before; page++) {
+      /** @type {import('../fhir.js').Page} */
+      const answer = await app.fhir.page(next);
+      const accesses = answer.resources.map((event) => ({ event, access: readAccess(event, app.patient) }));
+      rows.append(...accesses.filter(({ access }) => withOwn || !access.isSelf).map(row));
+      next = answer.next;
+    }
+    const following = next;
+    more.replaceChildren(
+      ...(following === undefined ? [] : [button(t.more, () => app.attempt(() => load(following)))]),
+    );
+  }
+
+  function table() {
+    const heads = [t.when, t.whoAsked, t.why, t.asked, t.outcome];
+    return el(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t.log },
+      el(
+        'table',
+        {},
+        el('caption', { class: 'hidden' }, t.log),
+        el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
+        rows,
+      ),
+    );
+  }
+
+  /** @param {{ event: Resource, access: Access }} line */
+  function row({ event, access }) {
+    const who = access.isSelf ? t.you : recipientText(access.who, access.name, language);
+    const [word, colour] = access.isFailed ? [t.failed, 'stop'] : access.isAllowed ? [t.saw, 'good'] : [t.nothing, ''];
+    const reason = reasonText(access);
+    const canAllow = !access.isSelf && !access.isAllowed && access.who.startsWith('Organization/');
+    return el(
+      'tr',
+      {},
+      el('td', { class: 'number' }, timeText(event.recorded, language, t)),
+      el('th', { scope: 'row' }, who),
+      el('td', {}, access.purpose === undefined ? t.noPurpose : purposeText(access.purpose, t)),
+      el('td', {}, whatText(access)),
+      el(
+        'td',
+        {},
+        el('span', { class: `tag ${colour}` }, word),
+        reason !== '' && el('span', { class: 'minor' }, reason),
+        canAllow &&
+          button(t.allowThem, () => app.go('allow', { reference: access.who, name: access.name }), {
+            class: 'small',
+            'aria-label': `${t.allow}: ${who}`,
+          }),
+      ),
+    );
+  }
+
+  /** @param {Access} access */
+  function whatText(access) {
+    const form = access.action === 'search' ? t.searched : access.action === 'read' ? t.read : t.wrote;
+    return fill(form, { what: access.type === undefined ? t.everything : typeText(access.type, t) });
+  }
+
+  /** @param {Access} access */
+  function reasonText(access) {
+    if (access.basis === 'self') return t.bySelf;
+    if (access.basis === 'source') return t.bySource;
+    if (access.consent === undefined) return access.isAllowed || access.isFailed ? '' : t.byNobody;
+    const consent = consents.get(access.consent);
+    if (consent === undefined) return t.byConsentId;
+    return fill(isInForce(consent, new Date()) ? t.byConsent : t.byEndedConsent, {
+      date: timeText(consent.dateTime, language, t),
+    });
+  }
+}
