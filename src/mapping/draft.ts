@@ -11,6 +11,11 @@ export interface Draft {
   readonly mode: 'merge' | 'replace';
   /** Elements the sender removed with `""`; only for `merge`. */
   readonly removed: readonly string[];
+  /**
+   * Elements that hold only because R4 requires one and the message says nothing better (an Encounter.status under A08);
+   * only for `merge`, where a stored value wins over them.
+   */
+  readonly fallback: readonly string[];
   /** Rank of the status: a lower one never replaces a higher one that is already stored (0 when it has no ranks). */
   readonly precedence: number;
 }

@@ -1,0 +1,353 @@
+/** Rules to closures, once for each distinct content of a map. */
+import { createHash } from 'node:crypto';
+import { compileCondition, parsePosition, readPart, readSegment, type Test } from './condition.ts';
+import { functions, type Converter, type RuleInfo } from './functions.ts';
+import { keys, type KeyFunction } from './keys.ts';
+import type { Node } from './nesting.ts';
+import type { Part } from './part.ts';
+import type { DraftBuilder, Element, Run } from './state.ts';
+import {
+  invalid,
+  type Build,
+  type MapSource,
+  type Rule,
+  type RuleMap,
+  type VocabularyEntry,
+  type VocabularySource,
+} from './table.ts';
+import { compileTarget, type Target } from './target.ts';
+
+export interface Vocabulary {
+  readonly id: string;
+  readonly table: string;
+  /** The system of the v2 table itself. */
+  readonly tableSystem: string;
+  readonly fallback: string | undefined;
+  readonly entries: ReadonlyMap<string, CompiledEntry>;
+}
+
+export interface CompiledEntry {
+  readonly code: string;
+  readonly display: string | undefined;
+  readonly system: string;
+  /** True when an earlier code of the table has the same target: the original is kept beside it. */
+  readonly isAmbiguous: boolean;
+}
+
+/** Applies the rules of one segment map to a draft. */
+export type ApplySegment = (node: Node, draft: DraftBuilder, run: Run) => void;
+/** Applies a data type map: an element, or undefined when no rule gave anything. */
+export type ConvertPart = (part: Part, run: Run, position: string) => Element | undefined;
+
+export interface CompiledBuild {
+  readonly segment: string;
+  readonly resource: string;
+  readonly into: boolean;
+  readonly when: Test<Node> | undefined;
+  readonly key: KeyFunction | undefined;
+  readonly mode: 'merge' | 'replace';
+  readonly maps: readonly { readonly segment: string; readonly apply: ApplySegment }[];
+  readonly refs: readonly CompiledRef[];
+}
+
+export interface CompiledRef {
+  readonly target: Target;
+  readonly reach: 'nearest' | 'only' | 'each';
+  /** A resource type, or `*`. */
+  readonly type: string;
+}
+
+export interface CompiledMap {
+  /** Content hash of everything that decides what a message becomes. */
+  readonly version: string;
+  /** `ADT^A01` -> what to build. */
+  readonly messages: ReadonlyMap<string, readonly CompiledBuild[]>;
+  readonly defaultEvents: ReadonlyMap<string, string>;
+  readonly codes: ReadonlySet<string>;
+  readonly datatypes: ReadonlyMap<string, ConvertPart>;
+  readonly vocabularies: ReadonlyMap<string, Vocabulary>;
+}
+
+/**
+ * @returns the compiled map; the same object for the same content
+ * @throws Problem invalid naming file and line of a rule that cannot be compiled
+ */
+export function compileMap(source: MapSource): CompiledMap {
+  const version = contentHash(source);
+  let compiled = compiledMaps.get(version);
+  if (compiled === undefined) compiledMaps.set(version, (compiled = compile(source, version)));
+  return compiled;
+}
+// One for each distinct overlay; there are as many as partners, so it needs no bound of its own.
+const compiledMaps = new Map<string, CompiledMap>();
+
+function contentHash(source: MapSource): string {
+  // Where a rule stands in its file is not what it says.
+  const text = JSON.stringify(source, (key, value: unknown) =>
+    key === 'at' ? undefined : value instanceof Map ? [...(value as Map<unknown, unknown>)] : value,
+  );
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+interface Context {
+  readonly datatypes: Map<string, ConvertPart>;
+  readonly vocabularies: ReadonlyMap<string, Vocabulary>;
+}
+
+function compile(source: MapSource, version: string): CompiledMap {
+  const vocabularies = new Map([...source.vocabularies].map(([id, item]) => [id, compileVocabulary(item)]));
+  const context: Context = { datatypes: new Map(), vocabularies };
+  // Names first: data types use each other (XCN has an HD), and are looked up when they run.
+  for (const map of source.datatypes.values()) context.datatypes.set(map.id, () => undefined);
+  for (const map of source.datatypes.values()) context.datatypes.set(map.id, compileDatatype(map, context));
+  const segments = new Map([...source.segments].map(([id, map]) => [id, compileSegment(map, context)]));
+  const messages = new Map<string, readonly CompiledBuild[]>();
+  for (const message of source.messages) {
+    const builds = message.build.map((build) => compileBuild(build, source, segments));
+    for (const event of message.events) messages.set(`${message.code}^${event}`, builds);
+  }
+  const defaults = source.messages.flatMap(({ code, defaultEvent }) =>
+    defaultEvent ? [[code, defaultEvent] as const] : [],
+  );
+  return {
+    version,
+    messages,
+    defaultEvents: new Map(defaults),
+    codes: new Set(source.messages.map((message) => message.code)),
+    datatypes: context.datatypes,
+    vocabularies,
+  };
+}
+
+function compileVocabulary(source: VocabularySource): Vocabulary {
+  const entries = new Map<string, CompiledEntry>();
+  const taken = new Set<string>();
+  for (const [code, entry] of Object.entries(source.codes)) {
+    const system = entry.system ?? source.system;
+    const target = `${system}|${entry.code}`;
+    entries.set(code, { code: entry.code, display: entry.display, system, isAmbiguous: taken.has(target) });
+    taken.add(target);
+  }
+  return {
+    id: source.id,
+    table: source.table,
+    tableSystem: source.table.startsWith('HL7')
+      ? `http://terminology.hl7.org/CodeSystem/v2-${source.table.slice(3)}`
+      : source.system,
+    fallback: source.fallback,
+    entries,
+  };
+}
+
+type SegmentStep = (node: Node, root: Element, run: Run, draft: DraftBuilder) => void;
+
+function compileSegment(map: RuleMap, context: Context): { segment: string; apply: ApplySegment } {
+  const steps = map.rules.map((rule) => compileSegmentRule(rule, map, context));
+  return {
+    segment: map.source,
+    apply: (node, draft, run) => {
+      for (const step of steps) step(node, draft.resource, run, draft);
+    },
+  };
+}
+
+function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
+  const target = targetOf(rule, map.target);
+  const test = rule.when && compileCondition(rule.when, readSegment);
+  const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
+  if (test === undefined && rule.fallback !== true) return step;
+  return (node, root, run, draft) => {
+    if (test !== undefined && !test(node)) return;
+    if (rule.fallback !== true) return step(node, root, run, draft);
+    const wasSet = target.isSet(root);
+    step(node, root, run, draft);
+    if (!wasSet && target.isSet(root)) draft.fallback.push(target.top);
+  };
+}
+
+function targetOf(rule: Rule, type: string): Target {
+  if (rule.to !== type && !rule.to.startsWith(`${type}.`)) throw invalid(rule.at, `${rule.to} is not in ${type}`);
+  if (rule.fallback === true && rule.to.includes('[]')) throw invalid(rule.at, 'fallback is for a single element');
+  return compileTarget(rule.to, rule.with);
+}
+
+function constantStep(value: unknown, target: Target): SegmentStep & ((part: Part, root: Element) => void) {
+  return (_source: unknown, root: Element) => {
+    if (!target.isSet(root)) target.put(root, value);
+  };
+}
+
+function converterOf(rule: Rule, context: Context): { converter: Converter; info: RuleInfo } {
+  const name = rule.as ?? 'string';
+  const vocabulary = rule.map === undefined ? undefined : context.vocabularies.get(rule.map);
+  if (rule.map !== undefined && vocabulary === undefined) throw invalid(rule.at, `there is no vocabulary ${rule.map}`);
+  const info: RuleInfo = { position: rule.from ?? '', vocabulary };
+  const named = functions[name];
+  if (named !== undefined) return { converter: named, info };
+  if (!context.datatypes.has(name)) throw invalid(rule.at, `there is no data type map and no function ${name}`);
+  const convert = (part: Part, run: Run, { position }: RuleInfo): unknown =>
+    context.datatypes.get(name)?.(part, run, position);
+  return { converter: { takes: 'part', convert }, info };
+}
+
+function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
+  const { converter, info } = converterOf(rule, context);
+  const { segment, field, component, subcomponent } = parsePosition(rule.from as string);
+  if (converter.takes === 'segment') return segmentStep(converter.convert, segment, target, info);
+  if (field === 0) throw invalid(rule.at, `${rule.as} reads a field, not a whole segment`);
+  const convert = compileRead(converter, component, subcomponent, info);
+  const each = rule.each === true;
+  return (node, root, run, draft) => {
+    const reader = (node.name === segment ? node : node.find(segment))?.reader;
+    if (reader === undefined) return;
+    const parts = reader.parts(field);
+    const count = each ? parts.length : Math.min(parts.length, 1);
+    for (let index = 0; index < count; index++) {
+      const part = parts[index] as Part;
+      if (part.value.isNull) {
+        draft.removed.add(target.top);
+        continue;
+      }
+      if (target.isSet(root)) return;
+      const value = convert(part, run);
+      if (value !== undefined) target.put(root, value);
+    }
+  };
+}
+
+function segmentStep(
+  convert: (node: Node, run: Run, info: RuleInfo) => unknown,
+  segment: string,
+  target: Target,
+  info: RuleInfo,
+): SegmentStep {
+  return (node, root, run) => {
+    const source = node.find(segment);
+    if (source === undefined || target.isSet(root)) return;
+    const value = convert(source, run, info);
+    if (value !== undefined) target.put(root, value);
+  };
+}
+
+/** Reads a part as the converter wants it, and takes what gave a value: what gave none stays to be kept beside. */
+function compileRead(
+  converter: Exclude<Converter, { takes: 'segment' }>,
+  component: number,
+  subcomponent: number,
+  info: RuleInfo,
+): (part: Part, run: Run) => unknown {
+  if (converter.takes === 'part') {
+    const { convert } = converter;
+    if (component === 0) return (part, run) => convert(part, run, info);
+    return (part, run) => (part.has(component) ? convert(part.child(component), run, info) : undefined);
+  }
+  const { convert, takes } = converter;
+  if (component === 0 && takes === 'whole') {
+    return (part, run) => takeWhole(part, convert(part.peekAll(), run, info));
+  }
+  const index = component === 0 ? 1 : component;
+  if (subcomponent === 0) return (part, run) => takeText(part, index, run, convert, info);
+  return (part, run) => takeText(part.child(index), subcomponent, run, convert, info);
+}
+
+function takeWhole(part: Part, value: unknown): unknown {
+  if (value !== undefined) part.takeAll();
+  return value;
+}
+
+function takeText(
+  part: Part,
+  index: number,
+  run: Run,
+  convert: (text: string, run: Run, info: RuleInfo) => unknown,
+  info: RuleInfo,
+): unknown {
+  const text = part.peek(index);
+  if (text === '' || text === '""') return undefined;
+  const value = convert(text, run, info);
+  if (value !== undefined) part.take(index);
+  return value;
+}
+
+function isEmpty(element: Element): boolean {
+  for (const name in element) if (element[name] !== undefined) return false;
+  return true;
+}
+
+type PartStep = (part: Part, root: Element, run: Run, position: string) => void;
+
+function compileDatatype(map: RuleMap, context: Context): ConvertPart {
+  const steps = map.rules.map((rule) => compilePartRule(rule, map, context));
+  return (part, run, position) => {
+    const element: Element = {};
+    for (const step of steps) step(part, element, run, position);
+    return isEmpty(element) ? undefined : element;
+  };
+}
+
+function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartStep {
+  const target = targetOf(rule, map.target);
+  const test = rule.when && compileCondition(rule.when, readPart(map.source, rule.at));
+  const step = rule.from === undefined ? constantStep(rule.const, target) : partStep(rule, map, target, context);
+  if (test === undefined) return step;
+  return (part, root, run, position) => {
+    if (test(part)) step(part, root, run, position);
+  };
+}
+
+function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): PartStep {
+  const { converter, info } = converterOf(rule, context);
+  const [type, component = 0, subcomponent = 0] = (rule.from as string)
+    .split('.')
+    .map((text, index) => (index === 0 ? text : Number(text)));
+  if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
+  if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
+  const infos = new Map<string, RuleInfo>();
+  const reads = new Map<string, (part: Part, run: Run) => unknown>();
+  return (part, root, run, position) => {
+    if (target.isSet(root)) return;
+    let read = reads.get(position);
+    if (read === undefined) {
+      // A code is counted where it stands in the segment (PID-3.5), not where in its data type.
+      const at = component === 0 ? position : `${position}.${component}`;
+      infos.set(position, { ...info, position: at });
+      read = compileRead(converter, component as number, subcomponent as number, infos.get(position) as RuleInfo);
+      reads.set(position, read);
+    }
+    const value = read(part, run);
+    if (value !== undefined) target.put(root, value);
+  };
+}
+
+function compileBuild(
+  build: Build,
+  source: MapSource,
+  segments: ReadonlyMap<string, { segment: string; apply: ApplySegment }>,
+): CompiledBuild {
+  const maps = build.maps.map((id) => {
+    const map = segments.get(id);
+    if (map === undefined) throw invalid(build.at, `there is no segment map ${id}`);
+    if (source.segments.get(id)?.target !== build.resource)
+      throw invalid(build.at, `${id} is not for ${build.resource}`);
+    return map;
+  });
+  const key = build.key === undefined ? undefined : keys[build.key];
+  if (build.key !== undefined && key === undefined) throw invalid(build.at, `there is no key ${build.key}`);
+  const refs = Object.entries(build.refs).map(([path, text]): CompiledRef => {
+    const [reach, type] = text.includes(' ') ? text.split(' ') : ['nearest', text];
+    if (reach !== 'nearest' && reach !== 'only' && reach !== 'each') throw invalid(build.at, `${text} is no reference`);
+    return { target: compileTarget(`${build.resource}.${path}`, undefined), reach, type: type as string };
+  });
+  return {
+    segment: build.segment,
+    resource: build.resource,
+    into: build.into,
+    when: build.when && compileCondition(build.when, readSegment),
+    key,
+    mode: build.mode,
+    maps,
+    refs,
+  };
+}
+
+export type { VocabularyEntry };

@@ -1,0 +1,183 @@
+/**
+ * The named functions that a rule's `as` may call: what a table of positions cannot say. Each is pure and gives undefined
+ * for a text it cannot use, which then stays as an extension.
+ */
+import { checkNationalId, identifierTypeSystem, nationalIdSystem } from '../fhir/identifiers.ts';
+import type { Vocabulary } from './compile.ts';
+import { codeToConcept, toCode, toCoding, toConcept } from './concepts.ts';
+import { Extended, original } from './extensions.ts';
+import type { Node } from './nesting.ts';
+import { numeric } from './number.ts';
+import { observationValue } from './observation.ts';
+import type { Part } from './part.ts';
+import {
+  authorityName,
+  authoritySystem,
+  conceptOrganization,
+  entityIdentifier,
+  location,
+  namedLocation,
+  namedPractitioner,
+  organization,
+  practitioner,
+} from './parties.ts';
+import {
+  absent,
+  activity,
+  encounterDiagnosis,
+  eventStatus,
+  insurer,
+  messageEntity,
+  note,
+  ownerAgent,
+  performingOrganization,
+  specimenSource,
+} from './segments.ts';
+import { addressLines, familyName, telecom } from './contact.ts';
+import type { Element, Run } from './state.ts';
+import { parseDtm } from './time.ts';
+
+/** What a rule says beside the value. */
+export interface RuleInfo {
+  /** Where the value stands, e.g. `PID-8`. */
+  readonly position: string;
+  readonly vocabulary: Vocabulary | undefined;
+}
+
+/** `first`: the first component; `whole`: the whole text; `part`: a data type; `segment`: the segment itself. */
+export type Converter =
+  | { readonly takes: 'first' | 'whole'; readonly convert: (text: string, run: Run, info: RuleInfo) => unknown }
+  | { readonly takes: 'part'; readonly convert: (part: Part, run: Run, info: RuleInfo) => unknown }
+  | { readonly takes: 'segment'; readonly convert: (node: Node, run: Run, info: RuleInfo) => unknown };
+
+/** ST, TX, FT. R4 string: not empty, not only white space. */
+function text(value: string): string | undefined {
+  return value.trim() === '' ? undefined : value;
+}
+
+/** DT or DTM as FHIR date: the date as sent, whatever the zone. */
+function date(value: string): string | undefined {
+  return parseDtm(value)?.date;
+}
+
+/** PID-7: the date never shifts; a time of birth stands beside it. @see HL7 v2-to-FHIR, PID[Patient] PID-7 */
+function birthDate(value: string, run: Run): string | Extended | undefined {
+  const dtm = parseDtm(value);
+  if (dtm?.time === undefined) return dtm?.date;
+  const time = run.dateTime(value);
+  if (time instanceof Extended || time === undefined) return new Extended(dtm.date, [original(value)]);
+  return new Extended(dtm.date, [
+    { url: 'http://hl7.org/fhir/StructureDefinition/patient-birthTime', valueDateTime: time },
+  ]);
+}
+
+/** HL70136, and what systems send in its place. */
+function boolean(value: string): boolean | undefined {
+  if (value === 'Y' || value === '1' || value === 'T') return true;
+  return value === 'N' || value === '0' || value === 'F' ? false : undefined;
+}
+
+function positiveInt(value: string): number | undefined {
+  return /^0*[1-9]\d{0,8}$/.test(value) ? Number(value) : undefined;
+}
+
+/** CX or ST that is a valid resident identity number, whatever authority was sent with it. @see GB 11643 */
+function nationalId(part: Part): Element | undefined {
+  const value = part.peek(1);
+  // 15 digits carry no check character: only with the type that says so.
+  if (value.length !== 18 && part.peek(5) !== 'NI') return undefined;
+  const number = checkNationalId(value);
+  if (number === undefined) return undefined;
+  part.take(1);
+  if (part.peek(5) === 'NI') part.take(5);
+  const type = {
+    coding: [{ system: identifierTypeSystem, code: 'NI', display: 'National unique individual identifier' }],
+  };
+  const element: Element = { use: 'official', type, system: nationalIdSystem, value: number };
+  if (number !== value) element['_value'] = { extension: [original(value)] };
+  return element;
+}
+
+/** PID-19: in the United States' form its system is certain. @see https://hl7.org/fhir/R4/identifier-registry.html */
+function socialSecurityNumber(part: Part): Element | undefined {
+  const value = part.peek(1);
+  if (value === '' || checkNationalId(value) !== undefined) return undefined;
+  part.take(1);
+  return /^\d{3}-?\d{2}-?\d{4}$/.test(value) ? { system: 'http://hl7.org/fhir/sid/us-ssn', value } : { value };
+}
+
+/** CWE as the code inside a complex extension (patient-citizenship, patient-nationality). */
+function codeExtension(part: Part, run: Run, info: RuleInfo): Element | undefined {
+  const concept = toConcept(part, run, info);
+  return concept && { extension: [{ url: 'code', valueCodeableConcept: concept }] };
+}
+
+/** CQ: a quantity with its unit. @see HL7 v2-to-FHIR, CQ[Quantity] */
+function quantity(part: Part): Element | undefined {
+  const value = numeric(part.peek(1));
+  if (value === undefined) return undefined;
+  part.take(1);
+  const unit = part.child(2).get(1);
+  return unit === '' ? { value } : { value, unit };
+}
+
+/** CWE as Identifier (IN1-2): the code is the number. @see HL7 v2-to-FHIR, CWE[Identifier] */
+function conceptIdentifier(part: Part): Element | undefined {
+  const value = part.get(1);
+  return value === '' ? undefined : { value };
+}
+
+/** XPN or XON where FHIR has only a text. */
+function nameText(part: Part): string | undefined {
+  const value = part.peekAll().replaceAll(/[&^]+/g, ' ').trim();
+  if (value === '') return undefined;
+  part.takeAll();
+  return value;
+}
+
+/** The names that tables may use. */
+export const functions: Readonly<Record<string, Converter>> = {
+  string: { takes: 'whole', convert: text },
+  text: { takes: 'first', convert: text },
+  code: { takes: 'first', convert: toCode },
+  boolean: { takes: 'first', convert: boolean },
+  positiveInt: { takes: 'first', convert: positiveInt },
+  decimal: { takes: 'first', convert: numeric },
+  date: { takes: 'first', convert: date },
+  birthDate: { takes: 'first', convert: birthDate },
+  dateTime: { takes: 'first', convert: (value, run) => run.dateTime(value) },
+  instant: { takes: 'first', convert: (value, run) => run.instant(value) },
+  concept: { takes: 'part', convert: toConcept },
+  coding: { takes: 'part', convert: toCoding },
+  codeConcept: { takes: 'first', convert: codeToConcept },
+  codeExtension: { takes: 'part', convert: codeExtension },
+  nationalId: { takes: 'part', convert: nationalId },
+  socialSecurityNumber: { takes: 'part', convert: socialSecurityNumber },
+  entityIdentifier: { takes: 'part', convert: entityIdentifier },
+  conceptIdentifier: { takes: 'part', convert: conceptIdentifier },
+  nameText: { takes: 'part', convert: nameText },
+  authority: { takes: 'part', convert: authoritySystem },
+  authorityName: { takes: 'part', convert: authorityName },
+  familyName: { takes: 'part', convert: familyName },
+  addressLines: { takes: 'part', convert: addressLines },
+  telecom: { takes: 'part', convert: telecom },
+  quantity: { takes: 'part', convert: quantity },
+  practitioner: { takes: 'part', convert: practitioner },
+  organization: { takes: 'part', convert: organization },
+  conceptOrganization: { takes: 'part', convert: conceptOrganization },
+  namedPractitioner: { takes: 'part', convert: namedPractitioner },
+  location: { takes: 'part', convert: location },
+  dischargeLocation: { takes: 'part', convert: namedLocation },
+  facilityLocation: { takes: 'part', convert: namedLocation },
+  specimenSource: { takes: 'part', convert: specimenSource },
+  absent: { takes: 'segment', convert: absent },
+  eventStatus: { takes: 'segment', convert: eventStatus },
+  insurer: { takes: 'segment', convert: insurer },
+  performingOrganization: { takes: 'segment', convert: performingOrganization },
+  observationValue: { takes: 'segment', convert: observationValue },
+  encounterDiagnosis: { takes: 'segment', convert: encounterDiagnosis },
+  note: { takes: 'segment', convert: note },
+  activity: { takes: 'segment', convert: activity },
+  messageEntity: { takes: 'segment', convert: messageEntity },
+  ownerAgent: { takes: 'segment', convert: ownerAgent },
+};

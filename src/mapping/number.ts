@@ -1,0 +1,13 @@
+import { decimal, type RawNumber } from '../fhir/json.ts';
+
+/** NM: an optional sign, digits, an optional point. The digits stay; only what JSON forbids (`+5`, `007`, `.5`) is rewritten. */
+export function numeric(value: string): RawNumber | number | undefined {
+  const match = numberPattern.exec(value);
+  if (match === null) return undefined;
+  const [, sign = '', digits = '', fraction = ''] = match;
+  if (digits === '' && fraction.length < 2) return undefined;
+  const isNegative = sign === '-';
+  const whole = digits.replace(/^0+(?=\d)/, '') || '0';
+  return decimal(`${isNegative ? '-' : ''}${whole}${fraction === '.' ? '' : fraction}`);
+}
+const numberPattern = /^\s*([+-]?)(\d*)(\.\d*)?\s*$/;

@@ -1,0 +1,144 @@
+/**
+ * Reading a segment while keeping account of what was read: whatever no rule took is still there at the end, and
+ * becomes an extension. Positions are as printed (`PID-3.1`); a later repetition is marked with `~`: `PID-3~2.1`.
+ */
+import type { Hl7Segment, Hl7Value } from './message.ts';
+
+/** A value that no rule took. */
+export interface Leaf {
+  readonly position: string;
+  readonly text: string;
+}
+
+// Components of a data type are taken in one 32-bit mask; no data type of HL7 v2.9 has more than 30 (XCN has 25).
+const maskBits = 30;
+
+/** One repetition of a field (`component` 0), or one component of it, whose subcomponents are then read. */
+export class Part {
+  readonly value: Hl7Value;
+  readonly component: number;
+  #taken = 0;
+  #beyond: Set<number> | undefined;
+  #isWhole = false;
+  #children: (Part | undefined)[] | undefined;
+
+  constructor(value: Hl7Value, component = 0) {
+    this.value = value;
+    this.component = component;
+  }
+
+  get count(): number {
+    return this.component === 0 ? this.value.componentCount : this.value.subcomponentCount(this.component);
+  }
+
+  /** The text of a component (or subcomponent) without taking it. */
+  peek(index: number): string {
+    return this.component === 0 ? this.value.whole(index) : this.value.get(this.component, index);
+  }
+
+  /** The text of a component (or subcomponent), which counts as taken. */
+  get(index: number): string {
+    this.take(index);
+    return this.peek(index);
+  }
+
+  /** Everything in it as one text, with the separators of HL7 between what was divided; does not take it. */
+  peekAll(): string {
+    if (this.component !== 0) return this.value.whole(this.component);
+    const count = this.value.componentCount;
+    if (count <= 1) return this.value.whole(1);
+    let text = this.value.whole(1);
+    for (let index = 2; index <= count; index++) text += `^${this.value.whole(index)}`;
+    return text;
+  }
+
+  take(index: number): void {
+    if (index <= maskBits) this.#taken |= 1 << index;
+    else (this.#beyond ??= new Set()).add(index);
+  }
+
+  takeAll(): void {
+    this.#isWhole = true;
+  }
+
+  /** A component as a part of its own, for data types within data types (CX.4 is an HD). */
+  child(index: number): Part {
+    const children = (this.#children ??= []);
+    return (children[index] ??= new Part(this.value, index));
+  }
+
+  /** True when a component (or the part itself, for index 0) holds any text. */
+  has(index: number): boolean {
+    return index === 0 ? this.peekAll() !== '' : this.peek(index) !== '';
+  }
+
+  #isTaken(index: number): boolean {
+    return index <= maskBits ? (this.#taken & (1 << index)) !== 0 : this.#beyond?.has(index) === true;
+  }
+
+  /** Adds every leaf that nobody took. */
+  collectLeft(position: string, left: Leaf[]): void {
+    if (this.#isWhole || this.value.isNull) return;
+    const count = this.count;
+    for (let index = 1; index <= count; index++) {
+      if (this.#isTaken(index)) continue;
+      const at = count === 1 ? position : `${position}.${index}`;
+      if (this.component === 0) this.#collectComponent(index, at, left);
+      else pushLeaf(at, this.value.get(this.component, index), left);
+    }
+  }
+
+  #collectComponent(index: number, at: string, left: Leaf[]): void {
+    const child = this.#children?.[index];
+    if (child !== undefined) child.collectLeft(at, left);
+    else if (this.value.subcomponentCount(index) > 1) this.child(index).collectLeft(at, left);
+    else pushLeaf(at, this.value.get(index), left);
+  }
+}
+
+function pushLeaf(position: string, text: string, left: Leaf[]): void {
+  // `""` in a component removes nothing that FHIR could hold, and is no value either.
+  if (text !== '' && text !== '""') left.push({ position, text });
+}
+
+const none: readonly Part[] = [];
+
+/** A segment whose fields are read by the rules. */
+export class SegmentReader {
+  readonly segment: Hl7Segment;
+  readonly name: string;
+  readonly #fields: (readonly Part[] | undefined)[] = [];
+
+  constructor(segment: Hl7Segment) {
+    this.segment = segment;
+    this.name = segment.name;
+  }
+
+  /** The repetitions of a field; empty when it was not sent. */
+  parts(field: number): readonly Part[] {
+    const known = this.#fields[field];
+    if (known !== undefined) return known;
+    const values = this.segment.field(field);
+    const parts = values.length === 0 ? none : values.map((value) => new Part(value));
+    this.#fields[field] = parts;
+    return parts;
+  }
+
+  /** First component of the first repetition, without taking it. */
+  peek(field: number): string {
+    return this.segment.text(field);
+  }
+
+  /** Every leaf that nobody took. MSH-1 and MSH-2 are delimiters, not values. */
+  left(): Leaf[] {
+    const left: Leaf[] = [];
+    for (let field = this.name === 'MSH' ? 3 : 1; field <= this.segment.fieldCount; field++) {
+      const parts = this.parts(field);
+      for (let index = 0; index < parts.length; index++) {
+        const position = index === 0 ? `${this.name}-${field}` : `${this.name}-${field}~${index + 1}`;
+        (parts[index] as Part).collectLeft(position, left);
+      }
+    }
+    return left;
+  }
+}

@@ -1,0 +1,179 @@
+/** People, organizations and places that a message names: drafts of their own, outside any patient, and a reference. */
+import type { RuleInfo } from './functions.ts';
+import type { Part } from './part.ts';
+import type { DraftBuilder, Element, Reference, Run } from './state.ts';
+import { localUri } from './extensions.ts';
+
+/** Adds what a draft does not say yet: a second mention may know more, and never contradicts the first. */
+function fill(draft: DraftBuilder, element: Element | undefined): void {
+  if (element === undefined) return;
+  for (const name in element) draft.resource[name] ??= element[name];
+}
+
+/** XCN as a reference to a Practitioner. @see HL7 v2-to-FHIR, XCN[Practitioner] */
+export function practitioner(part: Part, run: Run, { position }: RuleInfo): Reference | undefined {
+  const id = part.peek(1);
+  const family = part.child(2).peek(1);
+  const given = part.peek(3);
+  if (id === '' && family === '' && given === '') return undefined;
+  const authority = authorityText(part, 9, run);
+  const key = id === '' ? ['name', family, given, part.peek(4)] : [authority, id];
+  const draft = run.shared('Practitioner', key);
+  fill(draft, run.map.datatypes.get('xcn-practitioner')?.(part, run, position));
+  const display = [given, family].filter((name) => name !== '').join(' ');
+  return display === '' ? { reference: draft.reference } : { reference: draft.reference, display };
+}
+
+/** XON as a reference to an Organization. @see HL7 v2-to-FHIR, XON[Organization] */
+export function organization(part: Part, run: Run, { position }: RuleInfo): Reference | undefined {
+  const name = part.peek(1);
+  const id = part.peek(10) || part.peek(3);
+  if (id === '' && name === '') return undefined;
+  const key = id === '' ? ['name', name] : [authorityText(part, 6, run), id];
+  const draft = run.shared('Organization', key);
+  fill(draft, run.map.datatypes.get('xon-organization')?.(part, run, position));
+  return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
+}
+
+/** CWE as a reference to an Organization (OBX-15, a producer's id). @see HL7 v2-to-FHIR, CWE[Organization] */
+export function conceptOrganization(part: Part, run: Run): Reference | undefined {
+  const id = part.get(1);
+  const name = part.get(2);
+  if (id === '' && name === '') return undefined;
+  const system = part.peek(3);
+  const draft = run.shared('Organization', id === '' ? ['name', name] : [system || run.facility, id]);
+  const element: Element = id === '' ? {} : { identifier: [{ value: id }] };
+  fill(draft, name === '' ? element : { ...element, name });
+  // org-1: an organization has a name or an identifier; one of both is certain here.
+  return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
+}
+
+function authorityText(part: Part, component: number, run: Run): string {
+  const authority = part.child(component);
+  return authority.peek(2) || authority.peek(1) || run.facility;
+}
+
+/** The address of an organization that another field names (OBX-24 of OBX-23): given to the last one drafted. */
+export function addressOf(draft: DraftBuilder | undefined, address: Element | undefined): void {
+  if (draft !== undefined && address !== undefined) fill(draft, { address: [address] });
+}
+
+/** Levels of a PL from the widest to the narrowest, with R4's physical types. @see HL7 v2-to-FHIR, PL[Location] */
+const levels = [
+  { component: 4, type: 'si', display: 'Site' },
+  { component: 7, type: 'bu', display: 'Building' },
+  { component: 8, type: 'lvl', display: 'Level' },
+  { component: 1, type: 'wa', display: 'Ward' },
+  { component: 2, type: 'ro', display: 'Room' },
+  { component: 3, type: 'bd', display: 'Bed' },
+] as const;
+const physicalTypes = 'http://terminology.hl7.org/CodeSystem/location-physical-type';
+
+/** PL as a reference to its narrowest Location; each is part of the wider one. */
+export function location(part: Part, run: Run): Reference | undefined {
+  const key: string[] = [];
+  const names: string[] = [];
+  let inner: DraftBuilder | undefined;
+  for (const level of levels) {
+    const name = part.peek(level.component);
+    if (name === '' || name === '""') continue;
+    part.take(level.component);
+    key.push(level.type, name);
+    names.push(name);
+    const draft = run.shared('Location', key);
+    fill(draft, {
+      identifier: [{ value: name }],
+      name,
+      mode: 'instance',
+      physicalType: { coding: [{ system: physicalTypes, code: level.type, display: level.display }] },
+      ...(inner === undefined ? undefined : { partOf: { reference: inner.reference } }),
+    });
+    inner = draft;
+  }
+  const description = part.get(9);
+  if (inner === undefined && description === '') return undefined;
+  inner ??= run.shared('Location', ['description', description]);
+  if (description !== '') fill(inner, { description });
+  return { reference: inner.reference, display: names.reverse().join(', ') || description };
+}
+
+/** NDL: a CNN (person) in its first component; senders also put an XCN there. @see HL7 v2-to-FHIR, CNN[Practitioner] */
+export function namedPractitioner(part: Part, run: Run, info: RuleInfo): Reference | undefined {
+  const person = part.child(1);
+  // NDL.2 is a time; a name there means that the whole is an XCN.
+  const isXcn = person.count <= 1 && /[^\d.+-]/.test(part.peek(2));
+  if (isXcn) return practitioner(part, run, info);
+  const [id, family, given, middle] = [person.get(1), person.get(2), person.get(3), person.get(4)];
+  if (id === '' && family === '' && given === '') return undefined;
+  const draft = run.shared(
+    'Practitioner',
+    id === '' ? ['name', family, given, middle] : [person.peek(9) || run.facility, id],
+  );
+  const givens = [given, middle].filter((name) => name !== '');
+  fill(draft, {
+    ...(id === '' ? undefined : { identifier: [{ value: id }] }),
+    ...(family === '' && givens.length === 0
+      ? undefined
+      : {
+          name: [
+            { ...(family === '' ? undefined : { family }), ...(givens.length === 0 ? undefined : { given: givens }) },
+          ],
+        }),
+  });
+  const display = [given, family].filter((name) => name !== '').join(' ');
+  return display === '' ? { reference: draft.reference } : { reference: draft.reference, display };
+}
+
+/** A place that has only a name or code: DLD.1 (discharged to), EVN-7. @see HL7 v2-to-FHIR, DLD[Location-Discharge] */
+export function namedLocation(part: Part, run: Run): Reference | undefined {
+  const name = part.child(1).get(1);
+  if (name === '') return undefined;
+  const draft = run.shared('Location', ['name', name]);
+  fill(draft, { name });
+  return { reference: draft.reference, display: name };
+}
+
+/** HD as Identifier.system. @see HL7 v2-to-FHIR, HD[uri] */
+export function authoritySystem(part: Part, run: Run): string | undefined {
+  const [namespace, universal] = [part.peek(1), part.peek(2)];
+  const system = systemOf(namespace, universal, part.peek(3), run);
+  if (system === undefined) return undefined;
+  part.take(universal === '' ? 1 : 2);
+  part.take(3);
+  return system;
+}
+
+/** EI (or one half of an EIP): a value within an authority. @see HL7 v2-to-FHIR, EI[Identifier-Extension] */
+export function entityIdentifier(part: Part, run: Run): Element | undefined {
+  const value = part.get(1);
+  if (value === '' || value === '""') return undefined;
+  const [namespace, universal] = [part.get(2), part.get(3)];
+  const system = systemOf(namespace, universal, part.get(4), run);
+  return {
+    ...(system === undefined ? undefined : { system }),
+    value,
+    ...(namespace === '' ? undefined : { assigner: { display: namespace } }),
+  };
+}
+
+/** A universal id by its type; what only the sender can resolve gets a URI within its owner. */
+function systemOf(namespace: string, universal: string, type: string, run: Run): string | undefined {
+  if (namespace === '' && universal === '') return undefined;
+  const known = run.map.vocabularies.get('authority')?.entries;
+  const entry = known?.get(universal) ?? known?.get(namespace);
+  return (
+    entry?.code ?? universalUri(universal, type) ?? localUri(run.context.owner, 'authority', universal || namespace)
+  );
+}
+
+function universalUri(universal: string, type: string): string | undefined {
+  if (universal === '') return undefined;
+  if ((type === 'ISO' || type === '') && /^[0-2](\.(0|[1-9]\d*))+$/.test(universal)) return `urn:oid:${universal}`;
+  if (type === 'UUID' || type === 'GUID') return `urn:uuid:${universal.toLowerCase()}`;
+  return /^(https?|urn):\S+$/.test(universal) ? universal : undefined;
+}
+
+/** HD as the name of an assigner: its namespace, as people there say it. */
+export function authorityName(part: Part): string | undefined {
+  return part.peek(1) === '' ? undefined : part.get(1);
+}

@@ -1,0 +1,200 @@
+/** One message through a compiled map. The parent decides the order; what each step means is in the tables. */
+import { Problem } from '../fhir/problem.ts';
+import type { CompiledBuild, CompiledMap, CompiledRef } from './compile.ts';
+import type { Draft, MapContext, MappedMessage } from './draft.ts';
+import { unmappedUrl } from './extensions.ts';
+import type { Hl7Message } from './message.ts';
+import { nest, type Node } from './nesting.ts';
+import type { Leaf } from './part.ts';
+import { precedenceOf } from './precedence.ts';
+import { type DraftBuilder, Run, type Reference } from './state.ts';
+
+/**
+ * The resources that a message speaks of, with stable ids, and an account of all that no rule took.
+ * @throws Problem structure without MSH, not-supported for a type or event that no table serves, required without PID
+ */
+export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapContext): MappedMessage {
+  const nodes = nest(message);
+  const [header] = nodes;
+  if (header === undefined || header.name !== 'MSH')
+    throw new Problem('structure', 'the message does not begin with MSH');
+  const { builds, event } = buildsFor(map, nodes);
+  if (!nodes.some((node) => node.name === 'PID')) {
+    throw new Problem('required', 'the message names no patient', { expression: 'PID', hint: 'Send a PID segment.' });
+  }
+  const run = new Run(map, context, header, event);
+  for (const build of builds) buildDrafts(build, nodes, run);
+  for (const build of builds) if (build.refs.length > 0) linkDrafts(build, nodes, run);
+  keepTheRest(nodes, run);
+  return { drafts: order(run.drafts), unmapped: run.unmapped, issues: run.issues, mapVersion: map.version };
+}
+
+/** The builds for MSH-9, or for EVN-1 or the code's default event where MSH-9 has only a code. */
+function buildsFor(map: CompiledMap, nodes: readonly Node[]): { builds: readonly CompiledBuild[]; event: string } {
+  const [type] = (nodes[0] as Node).reader.parts(9);
+  const [code = '', glued = ''] = (type?.peek(1) ?? '').split('_');
+  const sent = type?.peek(2) || glued;
+  const event = sent || eventOf(nodes) || map.defaultEvents.get(code) || '';
+  const builds = map.messages.get(`${code}^${event}`);
+  if (builds !== undefined) return { builds, event };
+  const isKnown = map.codes.has(code);
+  throw new Problem(
+    'not-supported',
+    isKnown ? `event ${event || '(none)'} of ${code} is not served` : 'this message type is not served',
+    {
+      expression: isKnown ? 'MSH-9.2' : 'MSH-9.1',
+      hint: `Served: ${[...map.messages.keys()].join(', ')}.`,
+    },
+  );
+}
+
+function eventOf(nodes: readonly Node[]): string {
+  return nodes.find((node) => node.name === 'EVN')?.reader.peek(1) ?? '';
+}
+
+function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
+  for (const node of nodes) {
+    if (node.name !== build.segment || (build.when !== undefined && !build.when(node))) continue;
+    const draft = draftFor(build, node, run);
+    if (draft !== undefined) applyMaps(build, node, draft, run);
+  }
+}
+
+function draftFor(build: CompiledBuild, node: Node, run: Run): DraftBuilder | undefined {
+  if (build.key === undefined) return run.nearest(build.resource, node);
+  return run.draft(build.resource, build.key(node, run), build.mode, node);
+}
+
+/** Each map reads the segment itself, its companion (the ORC of an OBR), or all segments of its name below. */
+function applyMaps(build: CompiledBuild, node: Node, draft: DraftBuilder, run: Run): void {
+  for (const { segment, apply } of build.maps) {
+    if (segment === node.name) apply(node, draft, run);
+    else {
+      if (node.companion !== undefined) applyBelow(segment, node.companion, draft, run, apply);
+      applyBelow(segment, node, draft, run, apply);
+    }
+  }
+}
+
+function applyBelow(
+  segment: string,
+  node: Node,
+  draft: DraftBuilder,
+  run: Run,
+  apply: CompiledBuild['maps'][number]['apply'],
+): void {
+  if (node.name === segment) apply(node, draft, run);
+  for (const child of node.children) if (child.name === segment) apply(child, draft, run);
+}
+
+function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
+  if (build.into) return;
+  for (const node of nodes) {
+    if (node.name !== build.segment) continue;
+    const draft = run.draftsOf(node).find((item) => item.type === build.resource);
+    if (draft !== undefined) for (const ref of build.refs) link(ref, node, draft, run);
+  }
+}
+
+function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void {
+  if (ref.reach === 'nearest') {
+    const nearest = run.nearest(ref.type, node);
+    if (nearest !== undefined) put(ref, draft, nearest);
+    return;
+  }
+  const found = ref.type === '*' ? run.drafts.filter((item) => item !== draft) : below(node, ref.type, run);
+  if (ref.reach === 'only') {
+    // Which of two specimens a result is of, the message does not say.
+    const around = found.length > 0 || node.parent === undefined ? found : below(node.parent, ref.type, run);
+    if (around.length === 1) put(ref, draft, around[0] as DraftBuilder);
+    return;
+  }
+  for (const item of found) put(ref, draft, item);
+}
+
+function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void {
+  const reference: Reference = { reference: target.reference };
+  if (!ref.target.isSet(draft.resource)) ref.target.put(draft.resource, reference);
+}
+
+function below(node: Node, type: string, run: Run): DraftBuilder[] {
+  const own = run.draftsOf(node).filter((draft) => draft.type === type);
+  return node.children.reduce((found, child) => [...found, ...below(child, type, run)], own);
+}
+
+/** What no rule took becomes an extension on the nearest resource, and is counted. */
+function keepTheRest(nodes: readonly Node[], run: Run): void {
+  for (const node of nodes) {
+    const left = node.reader.left();
+    if (left.length === 0) continue;
+    const { resource } = homeOf(node, run);
+    const extension = (resource['extension'] ??= []) as unknown[];
+    extension.push({
+      url: unmappedUrl,
+      extension: left.map(({ position, text }) => ({ url: position, valueString: text })),
+    });
+    for (const leaf of left) run.unmapped.push({ kind: 'field', position: withoutRepetition(leaf) });
+  }
+}
+
+function withoutRepetition({ position }: Leaf): string {
+  const at = position.indexOf('~');
+  if (at < 0) return position;
+  const dot = position.indexOf('.', at);
+  return dot < 0 ? position.slice(0, at) : position.slice(0, at) + position.slice(dot);
+}
+
+function homeOf(node: Node, run: Run): DraftBuilder {
+  for (let at: Node | undefined = node; at !== undefined; at = at.parent) {
+    const [own] = run.draftsOf(at);
+    if (own !== undefined) return own;
+    const order = at.name === 'ORC' ? at.parent?.children.find((child) => child.companion === at) : undefined;
+    const [adopted] = order === undefined ? [] : run.draftsOf(order);
+    if (adopted !== undefined) return adopted;
+  }
+  return run.drafts[0] as DraftBuilder;
+}
+
+/** Types whose drafts others point to come first; the account of all of them (Provenance) last. */
+const ranks = new Map(
+  [
+    'Patient',
+    'Organization',
+    'Practitioner',
+    'Location',
+    'RelatedPerson',
+    'Encounter',
+    'Coverage',
+    'AllergyIntolerance',
+    'Condition',
+    'ServiceRequest',
+    'Specimen',
+    'Observation',
+    'DiagnosticReport',
+    'Provenance',
+  ].map((type, rank) => [type, rank]),
+);
+
+function order(drafts: readonly DraftBuilder[]): Draft[] {
+  const rankOf = (draft: DraftBuilder): number => ranks.get(draft.type) ?? ranks.size;
+  return [...drafts].sort((one, other) => rankOf(one) - rankOf(other)).map(finish);
+}
+
+function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {
+  // An element that another field gave after all is not removed.
+  const gone = removed.size === 0 ? none : [...removed].filter((name) => resource[name] === undefined);
+  return { resource, mode: modeOf(resource, mode), removed: gone, fallback, precedence: precedenceOf(resource) };
+}
+const none: readonly string[] = [];
+
+/** OBX-11 `U`: the status becomes final without the result being sent again (HL70085), so the stored value stays. */
+function modeOf(resource: Draft['resource'], mode: Draft['mode']): Draft['mode'] {
+  const isStatusOnly = resource.resourceType === 'Observation' && resource['status'] === 'final' && !hasValue(resource);
+  return isStatusOnly ? 'merge' : mode;
+}
+
+function hasValue(resource: Draft['resource']): boolean {
+  for (const name in resource)
+    if (name.startsWith('value') || name === 'component' || name === 'dataAbsentReason') return true;
+  return false;
+}

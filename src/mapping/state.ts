@@ -1,0 +1,184 @@
+/** What one message's mapping carries along: its context, the drafts so far, what could not be mapped. */
+import { deriveId, ownBucket } from '../fhir/ids.ts';
+import type { AnyResource } from '../fhir/types.ts';
+import type { CompiledMap, Vocabulary } from './compile.ts';
+import type { MapContext, MappingIssue, Unmapped } from './draft.ts';
+import { Extended, original } from './extensions.ts';
+import type { Node } from './nesting.ts';
+import { offsetIn, parseDtm, type Dtm } from './time.ts';
+
+/** Any FHIR element under construction. */
+export type Element = Record<string, unknown>;
+
+export interface Reference {
+  reference?: string;
+  display?: string;
+}
+
+/** A resource under construction. */
+export class DraftBuilder {
+  readonly resource: AnyResource & { id: string };
+  readonly mode: 'merge' | 'replace';
+  readonly node: Node | undefined;
+  readonly removed = new Set<string>();
+  readonly fallback: string[] = [];
+
+  constructor(type: string, id: string, mode: 'merge' | 'replace', node?: Node) {
+    this.resource = { resourceType: type, id };
+    this.mode = mode;
+    this.node = node;
+  }
+
+  get type(): string {
+    return this.resource.resourceType;
+  }
+
+  get reference(): string {
+    return `${this.resource.resourceType}/${this.resource.id}`;
+  }
+}
+
+export class Run {
+  readonly map: CompiledMap;
+  readonly context: MapContext;
+  /** The event: `A01`, `R01`. */
+  readonly event: string;
+  /** Facility and control id: what identifies the message, and so whatever in it has no identifier of its own. */
+  readonly messageKey: readonly string[];
+  readonly facility: string;
+  readonly drafts: DraftBuilder[] = [];
+  readonly unmapped: Unmapped[] = [];
+  readonly issues: MappingIssue[] = [];
+  readonly #drafts = new Map<Node, DraftBuilder[]>();
+  readonly #ids = new Map<string, DraftBuilder>();
+  readonly #dates = new Map<string, string | Extended | undefined>();
+  readonly #buckets = new Map<string, number>();
+  readonly #zone: string | undefined;
+
+  constructor(map: CompiledMap, context: MapContext, header: Node, event: string) {
+    this.map = map;
+    this.context = context;
+    this.event = event;
+    this.facility = header.reader.peek(4);
+    this.messageKey = messageKeyOf(header, this);
+    // HL7 v2.5.1 section 2.15.9.7: the offset of MSH-7 is the default of the whole message.
+    this.#zone = parseDtm(header.reader.peek(7))?.offset ?? context.zone;
+  }
+
+  /** The drafts made for this segment, first the one that its other values belong to. */
+  draftsOf(node: Node): readonly DraftBuilder[] {
+    return this.#drafts.get(node) ?? [];
+  }
+
+  /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
+  draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
+    const known = this.#ids.get(`${type}/${id}`);
+    const draft = known ?? new DraftBuilder(type, id, mode, node);
+    if (known === undefined) {
+      this.#ids.set(draft.reference, draft);
+      this.drafts.push(draft);
+    }
+    if (node !== undefined) {
+      const list = this.#drafts.get(node);
+      if (list === undefined) this.#drafts.set(node, [draft]);
+      else list.push(draft);
+    }
+    return draft;
+  }
+
+  isTaken(type: string, id: string): boolean {
+    return this.#ids.has(`${type}/${id}`);
+  }
+
+  /** The draft of this type that a segment belongs to: its own, or of what it nests in, or beside those. */
+  nearest(type: string, from: Node): DraftBuilder | undefined {
+    for (let node: Node | undefined = from; node !== undefined; node = node.parent) {
+      const own = this.#drafts.get(node)?.find((draft) => draft.type === type);
+      if (own !== undefined) return own;
+      for (const child of node.children) {
+        const beside = this.#drafts.get(child)?.find((draft) => draft.type === type);
+        if (beside !== undefined) return beside;
+      }
+    }
+    return undefined;
+  }
+
+  /** A draft outside any patient (Practitioner, Organization, Location): keyed within its owner, bucket of its own. */
+  shared(type: string, key: readonly string[]): DraftBuilder {
+    return this.draft(type, sharedId(this.context.owner, type, key), 'merge');
+  }
+
+  /** The bucket of a patient's compartment. */
+  bucketOf(patient: string): number {
+    let bucket = this.#buckets.get(patient);
+    if (bucket === undefined) this.#buckets.set(patient, (bucket = ownBucket(patient)));
+    return bucket;
+  }
+
+  countCode(position: string, vocabulary: Vocabulary, code: string): void {
+    this.unmapped.push({ kind: 'code', position: `${position} ${vocabulary.table}`, code });
+  }
+
+  /** A DTM as FHIR dateTime; undefined when it is none. */
+  dateTime(text: string): string | Extended | undefined {
+    if (this.#dates.has(text)) return this.#dates.get(text);
+    const dtm = parseDtm(text);
+    const value = dtm === undefined ? undefined : this.#dateTimeOf(dtm, text);
+    this.#dates.set(text, value);
+    return value;
+  }
+
+  #dateTimeOf(dtm: Dtm, text: string): string | Extended {
+    // An offset beside a bare date has no place in FHIR; it is kept beside.
+    if (dtm.time === undefined) return dtm.offset === undefined ? dtm.date : new Extended(dtm.date, [original(text)]);
+    const offset = this.#offsetOf(dtm);
+    if (offset === undefined) return new Extended(dtm.date, [original(text)]);
+    const value = `${dtm.date}T${dtm.time}${offset}`;
+    return dtm.isHourOnly ? new Extended(value, [original(text)]) : value;
+  }
+
+  /**
+   * A DTM as FHIR instant, which must have a time and a zone: where the sender gave none, midnight and UTC stand in and
+   * the text stays beside.
+   */
+  instant(text: string): string | Extended | undefined {
+    const dtm = parseDtm(text);
+    if (dtm === undefined || dtm.date.length < 10) return undefined;
+    const offset = this.#offsetOf({ ...dtm, time: dtm.time ?? '00:00:00' });
+    const value = `${dtm.date}T${dtm.time ?? '00:00:00'}${offset ?? 'Z'}`;
+    const isWhole = dtm.time !== undefined && offset !== undefined && !dtm.isHourOnly;
+    return isWhole ? value : new Extended(value, [original(text)]);
+  }
+
+  #offsetOf(dtm: Dtm): string | undefined {
+    if (dtm.offset !== undefined) return dtm.offset;
+    return this.#zone === undefined ? undefined : offsetIn(this.#zone, dtm.date, dtm.time as string);
+  }
+}
+
+function messageKeyOf(header: Node, run: Run): readonly string[] {
+  const { reader } = header;
+  const controlId = reader.peek(10);
+  if (controlId !== '') return [run.context.owner, run.facility, controlId];
+  run.issues.push({
+    severity: 'warning',
+    code: 'required',
+    position: 'MSH-10',
+    diagnostics: 'no control id: the header itself identifies the message',
+  });
+  return [run.context.owner, run.facility, '', reader.segment.raw];
+}
+
+/** The same practitioner, ward or laboratory comes with every message: its id is kept rather than hashed again. */
+function sharedId(owner: string, type: string, key: readonly string[]): string {
+  const text = `${owner}\u0000${type}\u0000${key.join('\u0000')}`;
+  const known = sharedIds.get(text);
+  if (known !== undefined) return known;
+  if (sharedIds.size >= sharedIdsMax) sharedIds.clear();
+  const id = deriveId(undefined, [owner, type, ...key]);
+  sharedIds.set(text, id);
+  return id;
+}
+const sharedIds = new Map<string, string>();
+// A region's staff and wards; about 200 bytes each.
+const sharedIdsMax = 50_000;

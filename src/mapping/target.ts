@@ -1,0 +1,140 @@
+/**
+ * Where a rule's value goes: an element path, compiled once. `name[]` adds an element for each value, `[0]` is one
+ * certain element, a plain name is a single element that the first rule with a value sets and later ones leave alone.
+ */
+import { Extended } from './extensions.ts';
+import type { Element } from './state.ts';
+
+type Mode = 'single' | 'new' | 'index';
+
+interface Step {
+  readonly name: string;
+  readonly mode: Mode;
+  readonly index: number;
+}
+
+export interface Target {
+  /** The element of the resource itself that holds the value: `period` of `Encounter.period.start`; '' for the whole. */
+  readonly top: string;
+  /** True when every value gets an element of its own. */
+  readonly isMany: boolean;
+  isSet(root: Element): boolean;
+  put(root: Element, value: unknown): void;
+}
+
+/** @param path checked by table.ts, e.g. `Encounter.participant[].individual` */
+export function compileTarget(path: string, constants: Readonly<Element> | undefined): Target {
+  const steps = path.split('.').slice(1).map(parseStep);
+  const last = steps.at(-1);
+  if (last === undefined) return whole;
+  const way = steps.slice(0, -1);
+  const isMany = steps.some((step) => step.mode === 'new');
+  const beside = constants === undefined ? undefined : deepFreeze(constants);
+  const newest = way.findLastIndex((step) => step.mode === 'new');
+  return {
+    top: (steps[0] as Step).name,
+    isMany,
+    isSet: isMany ? never : (root) => isSetAt(root, steps),
+    put(root, value) {
+      let object = root;
+      for (let index = 0; index < way.length; index++) {
+        object = enter(object, way[index] as Step, index === newest ? beside : undefined);
+      }
+      const filled = beside !== undefined && newest < 0 ? fill(object, value, beside) : value;
+      set(object, last, filled);
+    },
+  };
+}
+
+/** A bare type as target: the elements of the value become elements of the root. */
+const whole: Target = {
+  top: '',
+  isMany: true,
+  isSet: () => false,
+  put(root, value) {
+    for (const [name, item] of Object.entries(value as Element)) {
+      const known = root[name];
+      if (known === undefined) root[name] = item;
+      else if (Array.isArray(known) && Array.isArray(item))
+        root[name] = [...(known as unknown[]), ...(item as unknown[])];
+    }
+  },
+};
+
+function never(): boolean {
+  return false;
+}
+
+function parseStep(text: string): Step {
+  const at = text.indexOf('[');
+  if (at < 0) return { name: text, mode: 'single', index: 0 };
+  const inside = text.slice(at + 1, -1);
+  return inside === ''
+    ? { name: text.slice(0, at), mode: 'new', index: 0 }
+    : { name: text.slice(0, at), mode: 'index', index: Number(inside) };
+}
+
+function isSetAt(root: Element, steps: readonly Step[]): boolean {
+  let object: Element = root;
+  for (const step of steps) {
+    const value = object[step.name] ?? object[`_${step.name}`];
+    const item = step.mode === 'index' && Array.isArray(value) ? (value as unknown[])[step.index] : value;
+    if (item === undefined) return false;
+    object = item as Element;
+  }
+  return true;
+}
+
+function enter(object: Element, step: Step, beside: Readonly<Element> | undefined): Element {
+  if (step.mode === 'single') return (object[step.name] ??= {}) as Element;
+  const list = (object[step.name] ??= []) as Element[];
+  if (step.mode === 'index') return (list[step.index] ??= {});
+  const item = { ...beside };
+  list.push(item);
+  return item;
+}
+
+/** The constants beside a value: in the value itself when it is an element, else in the element that holds it. */
+function fill(holder: Element, value: unknown, beside: Readonly<Element>): unknown {
+  const isElement =
+    typeof value === 'object' && value !== null && !(value instanceof Extended) && !Array.isArray(value);
+  if (isElement) return { ...beside, ...(value as Element) };
+  for (const name of Object.keys(beside)) holder[name] ??= beside[name];
+  return value;
+}
+
+function set(object: Element, step: Step, value: unknown): void {
+  if (step.mode === 'single') {
+    if (!(value instanceof Extended)) object[step.name] = value;
+    else {
+      if (value.value !== undefined) object[step.name] = value.value;
+      object[`_${step.name}`] = { extension: value.extension };
+    }
+    return;
+  }
+  const list = (object[step.name] ??= []) as unknown[];
+  if (step.mode === 'index') list[step.index] = value;
+  else if (Array.isArray(value)) for (const item of value as unknown[]) push(object, step.name, list, item);
+  else push(object, step.name, list, value);
+}
+
+/** FHIR JSON: the extensions of a list of primitives are a second list, with null where there are none. */
+function push(object: Element, name: string, list: unknown[], value: unknown): void {
+  if (!(value instanceof Extended)) {
+    list.push(value);
+    const beside = object[`_${name}`] as unknown[] | undefined;
+    if (beside !== undefined) beside.push(null);
+    return;
+  }
+  const beside = (object[`_${name}`] ??= list.map(() => null)) as unknown[];
+  list.push(value.value ?? null);
+  beside.push({ extension: value.extension });
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const item of Object.values(value)) deepFreeze(item);
+    Object.freeze(value);
+  }
+  return value;
+}
