@@ -6,6 +6,8 @@
  * @typedef {{ resources: Resource[], total?: number, next?: string }} Page
  */
 
+import { parseJson } from './json.js';
+
 const base = new URL('../fhir/R4/', import.meta.url);
 /** A request that takes longer than this is reported, so that nobody looks at an empty page. */
 const timeoutMs = 20_000;
@@ -48,7 +50,7 @@ export function openFhir(token) {
     }).catch(() => {
       throw new FhirError(0, 'no answer');
     });
-    const answer = await response.json().catch(() => ({}));
+    const answer = await read(response);
     if (!response.ok) throw new FhirError(response.status, answer.issue?.[0]?.diagnostics ?? response.statusText);
     return answer;
   }
@@ -84,6 +86,15 @@ export function openFhir(token) {
         resource.meta?.versionId === undefined ? {} : { 'if-match': `W/"${resource.meta.versionId}"` },
       ),
   };
+}
+
+/** @param {Response} response @returns {Promise<any>} an empty object for an answer that is no JSON */
+async function read(response) {
+  try {
+    return parseJson(await response.text());
+  } catch {
+    return {};
+  }
 }
 
 /** @param {URL} url @returns {string} path and query relative to the FHIR base */

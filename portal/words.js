@@ -5,6 +5,7 @@
  * @typedef {import('./texts.js').Texts} Texts
  * @typedef {import('./services.js').Language} Language
  */
+import { numberText } from './json.js';
 import { categories, services } from './services.js';
 
 /** @param {Resource | undefined} concept CodeableConcept or Coding @returns {string | undefined} */
@@ -81,7 +82,7 @@ export function valueText(observation) {
 /** @param {Resource | undefined} quantity */
 function quantityText(quantity) {
   if (quantity === undefined) return '';
-  return `${quantity.comparator ?? ''}${quantity.value ?? ''} ${quantity.unit ?? quantity.code ?? ''}`.trim();
+  return `${quantity.comparator ?? ''}${numberText(quantity.value)} ${quantity.unit ?? quantity.code ?? ''}`.trim();
 }
 
 /** @param {Resource} observation */
@@ -91,7 +92,7 @@ export function rangeText(observation) {
   if (range.text !== undefined) return range.text;
   const { low, high } = range;
   if (low === undefined) return high === undefined ? '' : `≤ ${quantityText(high)}`;
-  return high === undefined ? `≥ ${quantityText(low)}` : `${low.value} – ${quantityText(high)}`;
+  return high === undefined ? `≥ ${quantityText(low)}` : `${numberText(low.value)} – ${quantityText(high)}`;
 }
 
 /** @param {Resource} observation @param {Texts} t @returns {string | undefined} undefined: as usual, or not said */

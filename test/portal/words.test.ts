@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { numberText, parseJson } from '../../portal/json.js';
+import { consoleTexts } from '../../portal/console-texts.js';
+import { patientOf } from '../../portal/fhir.js';
+import { ended, fromConsent, isInForce, localDay, toConsent } from '../../portal/permission.js';
+import { chooseLanguage, fill, texts } from '../../portal/texts.js';
+import { readAccess } from '../../portal/views/access.js';
+import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../../portal/words.js';
+import { compileRules } from '../../src/access/consent-rules.ts';
+import { purposeBit } from '../../src/access/purpose.ts';
+import { typeCode } from '../../src/fhir/types.ts';
+
+const now = new Date('2026-03-01T09:00:00Z');
+const permission = {
+  reference: 'Organization/ai-health-manager',
+  name: 'AI health manager',
+  purpose: 'TREAT',
+  categories: ['results', 'visits'],
+  until: '2026-06-30',
+};
+
+describe('portal: a permission as Consent', () => {
+  const consent = toConsent(permission, { patient: 'Patient/p1', now });
+
+  it('compiles to the one rule it says, by the hub itself', () => {
+    const [rule, ...rest] = compileRules(consent);
+    assert.equal(rest.length, 0);
+    assert.equal(rule?.isDeny, false);
+    assert.equal(rule?.recipient, 'Organization/ai-health-manager');
+    assert.equal(rule?.purposes, purposeBit('TREAT'));
+    const types = ['Observation', 'DiagnosticReport', 'ServiceRequest', 'Specimen', 'Encounter'];
+    assert.deepEqual(new Set(rule?.types), new Set(types.map((type) => typeCode(type))));
+    assert.equal(rule?.valid.from, now.getTime());
+  });
+
+  it('ends with the last second of the chosen day, in the zone of the person who chose it', () => {
+    const end = new Date(String(consent['provision'].period.end));
+    assert.equal(localDay(end), '2026-06-30');
+    assert.equal(localDay(new Date(end.getTime() + 1000)), '2026-07-01');
+  });
+
+  it('reads back as what was chosen', () => {
+    const { reference, name, purpose, categories, until, isSimple } = fromConsent(consent);
+    assert.deepEqual({ reference, name, purpose, categories, until }, permission);
+    assert.equal(isSimple, true);
+  });
+
+  it('given a period of the records, when read back, then it is the same days', () => {
+    const period = { from: '2025-01-01', to: '2025-12-31' };
+    assert.deepEqual(fromConsent(toConsent({ ...permission, period }, { patient: 'Patient/p1', now })).period, period);
+  });
+
+  it('narrowed, it keeps its id and the version it was made from', () => {
+    const previous = { ...consent, id: 'c1', meta: { versionId: '3' } };
+    const narrowed = toConsent({ ...permission, categories: ['results'] }, { patient: 'Patient/p1', now, previous });
+    assert.equal(narrowed.id, 'c1');
+    assert.equal(narrowed['meta'].versionId, '3');
+    assert.deepEqual(fromConsent(narrowed).categories, ['results']);
+  });
+
+  it('stopped, it has no rule left', () => {
+    assert.deepEqual(compileRules(ended(consent)), []);
+    assert.equal(isInForce(ended(consent), now), false);
+  });
+
+  const notSimple: [string, object][] = [
+    ['a deny', { type: 'deny' }],
+    ['nested rules', { provision: [{ type: 'deny' }] }],
+    ['single codes', { code: [{ text: 'HIV' }] }],
+    ['a type that is part of a category only', { class: [{ code: 'Observation' }] }],
+    ['a type of no category', { class: [{ code: 'ImagingStudy' }] }],
+    ['several recipients', { actor: [{ reference: {} }, { reference: {} }] }],
+  ];
+  for (const [what, change] of notSimple) {
+    it(`given ${what}, then the form does not offer to change it`, () => {
+      const other = { ...consent, provision: { ...consent['provision'], ...change } };
+      assert.equal(fromConsent(other).isSimple, false);
+    });
+  }
+
+  it('is not in force after its end, whatever its status says', () => {
+    assert.equal(isInForce(consent, new Date('2026-06-29T00:00:00Z')), true);
+    assert.equal(isInForce(consent, new Date('2026-07-02T00:00:00Z')), false);
+  });
+});
+
+describe('portal: FHIR in plain words', () => {
+  const t = texts.en;
+  const rows: [string, string | undefined, string | undefined][] = [
+    ['a Chinese name', nameText({ resourceType: '', family: '顾', given: ['昞珅'] }), '顾昞珅'],
+    ['a western name', nameText({ resourceType: '', family: 'Birkenhöfer', given: ['Käthe'] }), 'Käthe Birkenhöfer'],
+    ['the text of a concept', conceptText({ resourceType: '', text: 'A', coding: [{ display: 'B' }] }), 'A'],
+    ['its first display', conceptText({ resourceType: '', coding: [{ code: '1' }, { display: 'B' }] }), 'B'],
+    ['its code', conceptText({ resourceType: '', coding: [{ code: '1' }] }), '1'],
+    ['a quantity', valueText(parseJson('{"valueQuantity":{"value":1.50,"unit":"mmol/L"}}')), '1.50 mmol/L'],
+    ['a comparator', valueText(parseJson('{"valueQuantity":{"comparator":"<","value":5}}')), '<5'],
+    ['a text', valueText({ resourceType: 'Observation', valueString: 'clear' }), 'clear'],
+    ['a code', valueText({ resourceType: 'Observation', valueCodeableConcept: { text: 'A positive' } }), 'A positive'],
+    ['false', valueText({ resourceType: 'Observation', valueBoolean: false }), 'false'],
+    ['no value', valueText({ resourceType: 'Observation' }), ''],
+    [
+      'a range',
+      rangeText(parseJson('{"referenceRange":[{"low":{"value":1.0},"high":{"value":2.10,"unit":"g"}}]}')),
+      '1.0 – 2.10 g',
+    ],
+    ['a range with one end', rangeText(parseJson('{"referenceRange":[{"high":{"value":8}}]}')), '≤ 8'],
+    ['high', interpretationText({ resourceType: '', interpretation: [{ coding: [{ code: 'H' }] }] }, t), 'high'],
+    ['normal', interpretationText({ resourceType: '', interpretation: [{ coding: [{ code: 'N' }] }] }, t), undefined],
+    ['a date', timeText('1958-03-14', 'en', t), 'Mar 14, 1958'],
+    ['a year', timeText('1958', 'en', t), '1958'],
+    ['no time', timeText(undefined, 'en', t), 'no date'],
+  ];
+  for (const [what, found, expected] of rows) it(`${what} is ${expected}`, () => assert.equal(found, expected));
+
+  it('numbers keep the digits they were sent with', () => {
+    assert.equal(numberText(parseJson('[0.10]')[0]), '0.10');
+    assert.equal(JSON.stringify(parseJson('{"a":1.0}')), '{"a":1.0}');
+  });
+});
+
+describe('portal: an AuditEvent in plain words', () => {
+  const event = {
+    resourceType: 'AuditEvent',
+    action: 'E',
+    outcome: '0',
+    outcomeDesc: '4 records (search-type), allowed by consent:c1/2',
+    purposeOfEvent: [{ coding: [{ code: 'TREAT' }] }],
+    agent: [
+      { who: { display: 'Health record hub' }, requestor: false },
+      { who: { identifier: { value: 'ai' }, display: 'ai' }, requestor: false },
+      { who: { identifier: { value: 'subject' } }, requestor: true },
+      { who: { reference: 'Organization/ai-health-manager' }, requestor: false },
+    ],
+    entity: [
+      { what: { reference: 'Patient/p1' }, role: { code: '1' } },
+      { what: { display: 'Observation?code' }, role: { code: '24' } },
+      { what: { reference: 'Consent/c1/_history/2' }, role: { code: '4' } },
+    ],
+  };
+
+  it('says who, why, what and by which consent', () => {
+    const access = readAccess(event, 'Patient/p1');
+    assert.equal(access.who, 'Organization/ai-health-manager');
+    assert.equal(access.purpose, 'TREAT');
+    assert.equal(access.type, 'Observation');
+    assert.equal(access.action, 'search');
+    assert.equal(access.consent, 'Consent/c1');
+    assert.equal(access.isAllowed, true);
+    assert.equal(access.isSelf, false);
+  });
+
+  it('given outcome 4, then nothing was shown', () => {
+    const access = readAccess({ ...event, outcome: '4', entity: event.entity.slice(0, 2) }, 'Patient/p1');
+    assert.equal(access.isAllowed, false);
+    assert.equal(access.consent, undefined);
+  });
+
+  it('given the patient as requestor and no organization, then it is their own', () => {
+    const own = { ...event, agent: [{ who: { reference: 'Patient/p1' }, requestor: true }] };
+    assert.equal(readAccess(own, 'Patient/p1').isSelf, true);
+    assert.equal(readAccess(own, 'Patient/p2').isSelf, false);
+  });
+});
+
+describe('portal: texts', () => {
+  for (const [what, all] of [
+    ['portal', texts],
+    ['console', consoleTexts],
+  ] as const) {
+    it(`the ${what} says everything in each language, with the same places to fill`, () => {
+      const places = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+      for (const language of ['zh', 'de'] as const) {
+        assert.deepEqual(Object.keys(all[language]), Object.keys(all.en));
+        for (const [key, text] of Object.entries(all.en)) {
+          const translated = (all[language] as Record<string, string>)[key] ?? '';
+          assert.notEqual(translated, '', `${language}.${key}`);
+          assert.deepEqual(places(translated), places(text), `${language}.${key}`);
+        }
+      }
+    });
+  }
+
+  it('takes the first language that it speaks, else English', () => {
+    assert.equal(chooseLanguage(['fr', 'zh-Hans-CN', 'de']), 'zh');
+    assert.equal(chooseLanguage(['fr']), 'en');
+  });
+
+  it('fills what it knows and leaves the rest', () => assert.equal(fill('{a} {b}', { a: 1 }), '1 {b}'));
+});
+
+describe('portal: whom a token is for', () => {
+  const token = (claims: object): string => `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
+  const rows: [string, string, string | undefined][] = [
+    ['fhirUser', token({ fhirUser: 'Patient/p-1', sub: '顾' }), 'Patient/p-1'],
+    ['the launch context', token({ patient: 'p1' }), 'Patient/p1'],
+    ['a practitioner', token({ fhirUser: 'Practitioner/x' }), undefined],
+    ['a path', token({ fhirUser: 'Patient/../x' }), undefined],
+    ['no token', 'hello', undefined],
+    ['nothing', '', undefined],
+  ];
+  for (const [what, text, expected] of rows) it(`${what}: ${expected}`, () => assert.equal(patientOf(text), expected));
+});
