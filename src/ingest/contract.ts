@@ -94,7 +94,11 @@ export interface Reach {
 
 /** What an adapter calls. `receive` resolves after the commit. @throws Problem transient when nothing was stored. */
 export interface Door {
+  /** Ports of endpoints with a listener of their own. */
+  ports(): readonly number[];
   reach(connection: Connection): Reach;
+  /** Reads the registry again, so that an endpoint added a moment ago is known. Cheap when called often. */
+  refresh(): Promise<void>;
   receive(inbound: Inbound): Promise<Receipt>;
   /** Resolves when the message is processed or quarantined, or with `pending` after the wait the hub allows. */
   outcome(messageId: number): Promise<Outcome>;

@@ -1,0 +1,75 @@
+/** From bytes to a readable message: decode, then split. The way in for the listeners, `hub convert` and the preview. */
+import { Problem } from '../../src/fhir/problem.ts';
+import type { Envelope, Hl7Message, Hl7Segment } from '../../src/ingest/contract.ts';
+import { decodeMessage, type Decoded } from './charset.ts';
+import { parseMessage } from './message.ts';
+
+export interface ReadMessage extends Decoded {
+  readonly message: Hl7Message;
+}
+
+/**
+ * @param fallback charset of messages without MSH-18
+ * @throws Problem structure when the bytes are no text of their charset, or the text is no HL7v2 message
+ */
+export function readMessage(bytes: Uint8Array, fallback?: string): ReadMessage {
+  const decoded = decodeMessage(bytes, fallback);
+  return { ...decoded, message: parseMessage(decoded.text, (hex) => decoded.charset.decode(hex)) };
+}
+
+/**
+ * What the hub must know before it stores a message.
+ * @throws Problem required without MSH-10 or MSH-9, structure when a second MSH would mix two messages
+ */
+export function readEnvelope(message: Hl7Message): Envelope {
+  const header = message.first('MSH') as Hl7Segment;
+  const controlId = header.text(10);
+  if (controlId === '') {
+    throw new Problem('required', 'MSH-10 is empty', {
+      expression: 'MSH-10',
+      hint: 'Give each message a control id of its own.',
+    });
+  }
+  if (controlId.length > controlIdMax) throw new Problem('too-long', 'MSH-10 is too long', { expression: 'MSH-10' });
+  const type = messageType(header);
+  if (type === '') throw new Problem('required', 'MSH-9 is empty', { expression: 'MSH-9' });
+  if (message.segments.some(({ name, position }) => position > 1 && foreign.has(name))) {
+    throw new Problem('structure', 'more than one message in a frame', {
+      expression: 'MSH',
+      hint: 'Send each message in a frame of its own.',
+    });
+  }
+  return { controlId, type, facility: facilityOf(header), patientKey: patientKey(message) ?? `MSH-10 ${controlId}` };
+}
+
+/** The standard's limit is 20 (199 since v2.7); longer ones are seen. It must fit an index. */
+const controlIdMax = 256;
+
+const foreign = new Set(['MSH', 'FHS', 'BHS', 'FTS', 'BTS']);
+
+function messageType(header: Hl7Segment): string {
+  const value = header.field(9)[0];
+  return [value?.get(1) ?? '', value?.get(2) ?? ''].filter((part) => part !== '').join('^');
+}
+
+/** MSH-4.1, or MSH-4.2 for senders that have only a universal id. */
+export function facilityOf(header: Hl7Segment): string {
+  const value = header.field(4)[0];
+  return value?.get(1) || value?.get(2) || '';
+}
+
+/** Identifier types (HL70203) that name the record, in this order; a patient's card number may change between messages. */
+const recordNumbers = ['MR', 'PI', 'PT'];
+
+function patientKey(message: Hl7Message): string | undefined {
+  const pid = message.first('PID');
+  if (pid === undefined) return undefined;
+  const ids = pid.field(3).filter((id) => id.get(1) !== '' && !id.isNull);
+  const id = recordNumbers.map((type) => ids.find((one) => one.get(5) === type)).find(Boolean) ?? ids[0];
+  if (id !== undefined) return `PID-3 ${id.whole(4)} ${id.get(1)}`;
+  for (const field of [2, 18]) {
+    const text = pid.text(field);
+    if (text !== '' && text !== '""') return `PID-${field} ${text}`;
+  }
+  return undefined;
+}
