@@ -89,7 +89,7 @@ async function applicationAck(
   build: (result: Verdict) => Buffer,
 ): Promise<Buffer | undefined> {
   const { status, problem } = await door.outcome(messageId);
-  if (status === 'pending') return undefined;
+  if (status === 'waiting' || status === 'held') return undefined;
   const verdict = status === 'processed' ? undefined : (problem ?? new Problem('exception', 'it was not processed'));
   return isDue(condition, verdict === undefined) ? build(verdict) : undefined;
 }

@@ -43,10 +43,10 @@ export const defaultLimits: MllpLimits = {
 };
 
 export interface TlsOptions {
-  readonly key: string;
-  readonly cert: string;
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
   /** When set, a client must show a certificate of this authority (mutual TLS). */
-  readonly ca?: string;
+  readonly ca?: string | Buffer;
 }
 
 export interface MllpOptions extends AnswerOptions {

@@ -30,7 +30,6 @@ export function readEnvelope(message: Hl7Message): Envelope {
       hint: 'Give each message a control id of its own.',
     });
   }
-  if (controlId.length > controlIdMax) throw new Problem('too-long', 'MSH-10 is too long', { expression: 'MSH-10' });
   const type = messageType(header);
   if (type === '') throw new Problem('required', 'MSH-9 is empty', { expression: 'MSH-9' });
   if (message.segments.some(({ name, position }) => position > 1 && foreign.has(name))) {
@@ -39,11 +38,21 @@ export function readEnvelope(message: Hl7Message): Envelope {
       hint: 'Send each message in a frame of its own.',
     });
   }
-  return { controlId, type, facility: facilityOf(header), patientKey: patientKey(message) ?? `MSH-10 ${controlId}` };
+  const facility = facilityOf(header);
+  for (const [expression, text] of [
+    ['MSH-10', controlId],
+    ['MSH-9', type],
+    ['MSH-4', facility],
+  ] as const) {
+    if (text.length > keyCharsMax) throw new Problem('too-long', `${expression} is too long`, { expression });
+    if (control.test(text)) throw new Problem('value', `${expression} has control characters`, { expression });
+  }
+  return { controlId, type, facility, patientKey: patientKey(message) ?? `MSH-10 ${controlId}` };
 }
 
-/** The standard's limit is 20 (199 since v2.7); longer ones are seen. It must fit an index. */
-const controlIdMax = 256;
+/** MSH-10 has 20 characters by the standard (199 since v2.7); longer ones are seen. It must fit an index. */
+const keyCharsMax = 256;
+const control = /\p{Cc}/u;
 
 const foreign = new Set(['MSH', 'FHS', 'BHS', 'FTS', 'BTS']);
 

@@ -78,9 +78,12 @@ export interface Receipt {
   readonly isConflict: boolean;
 }
 
-/** What became of an accepted message. */
+/** What became of an accepted message: `waiting` is not processed yet, `held` waits behind a quarantined one of its lane. */
+export type MessageStatus = 'waiting' | 'processed' | 'quarantined' | 'held';
+
 export interface Outcome {
-  readonly status: 'processed' | 'quarantined' | 'pending';
+  readonly status: MessageStatus;
+  /** Why it was quarantined. */
   readonly problem?: Problem;
 }
 
@@ -100,7 +103,7 @@ export interface Door {
   /** Reads the registry again, so that an endpoint added a moment ago is known. Cheap when called often. */
   refresh(): Promise<void>;
   receive(inbound: Inbound): Promise<Receipt>;
-  /** Resolves when the message is processed or quarantined, or with `pending` after the wait the hub allows. */
+  /** Resolves when the message is processed or quarantined, or with what it is after the wait the hub allows. */
   outcome(messageId: number): Promise<Outcome>;
 }
 

@@ -1,0 +1,92 @@
+/**
+ * ingest/ is what arrives: sources and what they may speak for, messages on disk before anybody is told so, their fate,
+ * and processing them again. It leaves wire formats to adapters, and what a message means to mapping and store.
+ *
+ * This file joins the parts: `openDoor` is the side that adapters call, `startProcessing` the side that works the queue.
+ */
+import type { Database, Tx } from '../db.ts';
+import { openLeases } from '../jobs/lease.ts';
+import { startWorker } from '../jobs/worker.ts';
+import type { Door } from './contract.ts';
+import type { Registry } from './endpoint.ts';
+import { openOutcomes } from './outcome.ts';
+import { processInbound, type ProcessorOptions } from './process.ts';
+import { openReceiver } from './receive.ts';
+import { countUnmapped } from './unmapped.ts';
+
+export interface DoorOptions {
+  readonly registry: Registry;
+  /** For storing messages; preferably with a connection of its own. */
+  readonly database: Tx;
+  readonly onStored?: () => void;
+}
+
+export interface OpenDoor extends Door {
+  /** Stores what was received; call after the listeners have closed. */
+  close(): Promise<void>;
+}
+
+export function openDoor({ registry, database, onStored }: DoorOptions): OpenDoor {
+  const receiver = openReceiver({ database, onStored });
+  const outcomes = openOutcomes(database);
+  return {
+    ports: () => registry.ports(),
+    reach: (connection) => registry.reach(connection),
+    refresh: () => registry.refresh(),
+    receive: (inbound) => receiver.receive(inbound),
+    outcome: (messageId) => outcomes.wait(messageId),
+    close: async () => {
+      outcomes.close();
+      await receiver.close();
+    },
+  };
+}
+
+export interface ProcessingOptions extends Omit<ProcessorOptions, 'leases' | 'endpoint' | 'onError'> {
+  readonly database: Database;
+  readonly registry: Registry;
+  /** Unique among all processes and starts. */
+  readonly worker: string;
+  readonly leaseMs?: number;
+  readonly concurrency?: number;
+  readonly batchMax?: number;
+  /** Told of failures; `messageId` when it was about one message. */
+  readonly onError?: (error: unknown, messageId?: number) => void;
+}
+
+export interface Processing {
+  /** There is a new message. */
+  wake(): void;
+  /** Finishes what is under way and gives the slots back. */
+  close(): Promise<void>;
+}
+
+/** How late the counts of unmapped fields are seen. */
+const flushMs = 5_000;
+
+export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
+  const { database, registry, worker: name, leaseMs, onError, onProcessed, now = () => new Date() } = options;
+  const leases = await openLeases({ database, worker: name, leaseMs, onError });
+  const counts = countUnmapped(database);
+  const work = processInbound({
+    ...options,
+    leases,
+    endpoint: (id) => registry.byId(id),
+    onProcessed: (event) => {
+      counts.add(event.endpoint.id, event.unmapped);
+      onProcessed?.(event);
+    },
+  });
+  const worker = startWorker({ leases, work, concurrency: options.concurrency, batchMax: options.batchMax, onError });
+  const flush = (): Promise<void> => counts.flush(now()).catch((error: unknown) => onError?.(error));
+  const timer = setInterval(() => void flush(), flushMs).unref();
+  return {
+    wake: () => worker.wake(),
+    close: async () => {
+      clearInterval(timer);
+      await worker.close();
+      await flush();
+      await leases.close();
+    },
+  };
+}

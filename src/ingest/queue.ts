@@ -1,0 +1,106 @@
+/** The statements of the message queue: what waits, and how a message's fate is written. */
+import type { Tx } from '../db.ts';
+import { sql } from '../db/sql.ts';
+
+export interface QueuedMessage {
+  readonly id: number;
+  readonly endpointId: number;
+  readonly slot: number;
+  readonly laneKey: number;
+  readonly attempts: number;
+  readonly receivedAt: Date;
+  readonly raw: Buffer;
+  /** Its lane waits for a person. */
+  readonly isHeld: boolean;
+}
+
+/** So many of one slot at a time: a slot with a long queue leaves room for the others. */
+const perSlotMax = 16;
+
+/** The oldest waiting messages of each slot, without those of lanes that wait for their next try. */
+export function pickWaiting(db: Tx, slots: readonly number[], limit: number): Promise<QueuedMessage[]> {
+  return db.query<QueuedMessage>(sql`
+    select m.id, m.endpoint_id as "endpointId", m.slot, m.lane_key as "laneKey", m.attempts,
+      m.received_at as "receivedAt", m.raw, m.is_held as "isHeld"
+    from unnest(${slots}::smallint[]) as s (slot)
+    cross join lateral (
+      select q.*, h.lane_key is not null as is_held
+      from message q left join lane_hold h on h.lane_key = q.lane_key
+      where q.slot = s.slot and q.status = 0 and (h.until is null or h.until <= now())
+      order by q.id
+      limit ${perSlotMax}
+    ) m
+    order by m.id
+    limit ${limit}`);
+}
+
+export interface Processed {
+  readonly id: number;
+  readonly mapVersion: string;
+}
+
+/** @returns how many were still waiting: fewer than given means that another worker was here */
+export async function markProcessed(tx: Tx, done: readonly Processed[], at: Date): Promise<number> {
+  if (done.length === 0) return 0;
+  const ids = done.map(({ id }) => id);
+  const rows = await tx.query(sql`
+    update message m
+    set status = 1, processed_at = ${at}, attempts = m.attempts + 1, step = null, reason = null,
+      position = null,      map_version = done.map_version
+    from unnest(${ids}::bigint[], ${done.map(({ mapVersion }) => mapVersion)}::text[]) as done (id, map_version)
+    where m.id = done.id and m.status = 0
+    returning m.id`);
+  await tx.query(sql`delete from lane_hold where message_id = any(${ids}::bigint[])`);
+  return rows.length;
+}
+
+export interface Failure {
+  readonly message: QueuedMessage;
+  readonly step: string;
+  /** `code: text`, without patient data. */
+  readonly reason: string;
+  /** `OBX-11`; undefined when it is not about one place. */
+  readonly position: string | undefined;
+}
+
+/** Out of the way until a person decides; with `isHolding` the rest of its lane waits too. */
+export async function markQuarantined(tx: Tx, failure: Failure, isHolding: boolean, at: Date): Promise<void> {
+  const { message, step, reason, position } = failure;
+  await tx.query(sql`
+    update message set status = 2, processed_at = ${at}, attempts = attempts + 1, step = ${step}, reason = ${reason},
+      position = ${position ?? null}
+    where id = ${message.id} and status = 0`);
+  if (isHolding) await holdLane(tx, message, null);
+  else await tx.query(sql`delete from lane_hold where message_id = ${message.id}`);
+}
+
+/** It is tried again at `until`; its lane waits for it. */
+export async function markForRetry(tx: Tx, failure: Failure, until: Date): Promise<void> {
+  const { message, step, reason, position } = failure;
+  await tx.query(sql`
+    update message set attempts = attempts + 1, step = ${step}, reason = ${reason},
+      position = ${position ?? null}
+    where id = ${message.id} and status = 0`);
+  await holdLane(tx, message, until);
+}
+
+async function holdLane(tx: Tx, message: QueuedMessage, until: Date | null): Promise<void> {
+  await tx.query(sql`
+    insert into lane_hold (lane_key, slot, message_id, until)
+    values (${message.laneKey}, ${message.slot}, ${message.id}, ${until})
+    on conflict (lane_key) do update set message_id = excluded.message_id, until = excluded.until`);
+}
+
+/** Messages of a lane that waits for a person leave the queue until then. */
+export async function markHeld(tx: Tx, messages: readonly QueuedMessage[]): Promise<void> {
+  await tx.query(sql`
+    with held as (
+      select lane_key from lane_hold
+      where lane_key = any(${messages.map(({ laneKey }) => laneKey)}::bigint[]) and until is null
+      order by lane_key
+      for share
+    )
+    update message m set status = 3
+    from held
+    where m.lane_key = held.lane_key and m.id = any(${messages.map(({ id }) => id)}::bigint[]) and m.status = 0`);
+}
