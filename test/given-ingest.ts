@@ -152,7 +152,7 @@ export function mapValue(raw: Buffer): MappedMessage {
     patient: message.first('PID')?.text(3) ?? '',
     value: message.first('OBX')?.text(5) ?? '',
   };
-  const draft = { resource, mode: 'replace' as const, removed: [], precedence: 0 };
+  const draft = { resource, mode: 'replace' as const, removed: [], fallback: [], precedence: 0 };
   return { drafts: [draft], unmapped: [], issues: [], mapVersion: 'map-1' };
 }
 
