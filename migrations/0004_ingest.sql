@@ -23,6 +23,7 @@ create table endpoint (
   -- Grows with every change: a running hub reads the registry again when the sum has changed.
   revision bigint not null default nextval('endpoint_revision')
 );
+alter sequence endpoint_revision owned by endpoint.revision;
 
 -- Every accepted message, for ever, as it came. `slot` is the part of the work a lane (source and patient) belongs to;
 -- one worker has a slot at a time, so messages of a lane are processed in the order of their ids.
