@@ -7,7 +7,7 @@
 import { patientCompartment } from './definitions.ts';
 import { indexLeaf, type IndexContext } from './index-values.ts';
 import type { IndexEntry } from './index-entry.ts';
-import { compileSteps, joinVisits, parsePath, type Visit } from './path.ts';
+import { compilePath, joinVisits, type Visit } from './path.ts';
 import { searchParam } from './params.ts';
 import type { AnyResource } from './types.ts';
 
@@ -21,10 +21,12 @@ export interface Patients {
 /** R4's compartment definition names `{def}` for the resource that is the compartment's own focus. */
 const self = '{def}';
 
+const about = new Set(['patient', 'subject', 'beneficiary']);
+
 const visits = new Map<string, Visit<IndexContext> | undefined>();
 
 /**
- * The patients of a resource, in the order of the compartment's parameters (`subject` or `patient` come first). A Patient is
+ * The patients of a resource: first whom it is about, then the others in the order of the compartment's parameters. A Patient is
  * its own; the other ends of `Patient.link` do not share its record.
  */
 export function patientsOf(resource: AnyResource): Patients {
@@ -53,16 +55,15 @@ function collect(resource: AnyResource, found: Set<string>): void {
 
 function compileCompartment(type: string): Visit<IndexContext> | undefined {
   const codes = (patientCompartment()[type] ?? []).filter((code) => code !== self);
+  // Whom it is about comes before who wrote, pays or receives it: a Coverage is the beneficiary's, not the policy holder's.
+  codes.sort((a, b) => Number(about.has(b)) - Number(about.has(a)));
   const compiled = codes.map((code) => {
     const expression = searchParam(type, code)?.expression;
-    const alternatives = (expression === undefined ? undefined : parsePath(expression, type)) ?? [];
-    return joinVisits(
-      alternatives
-        .map(({ steps }) =>
-          compileSteps<IndexContext>(steps, type, (valueType) => indexLeaf(code, 'reference', valueType, undefined)),
-        )
-        .filter((visit) => visit !== undefined),
-    );
+    return expression === undefined
+      ? undefined
+      : compilePath<IndexContext>(expression, type, type, (valueType) =>
+          indexLeaf(code, 'reference', valueType, undefined),
+        );
   });
   return joinVisits(compiled.filter((visit) => visit !== undefined));
 }

@@ -8,7 +8,7 @@ import { searchParamDefinitions } from './definitions.ts';
 import { evaluate } from './fhirpath.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { indexLeaf, type IndexContext } from './index-values.ts';
-import { compileSteps, joinVisits, parsePath, type Visit } from './path.ts';
+import { compilePath, joinVisits, type Leaf, type Visit } from './path.ts';
 import type { SearchComponent, SearchParam } from './search-request.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
 import type { SearchParamDefinition } from './definitions/shape.ts';
@@ -95,27 +95,9 @@ export function indexEntries(resource: AnyResource): IndexEntry[] {
 /** The closure of one parameter; undefined for those that stand on no element (`_text`, `_content`, `_query`, `near`). */
 export function compileParam(param: SearchParam, type: string): Visit<IndexContext> | undefined {
   if (param.expression === undefined || param.type === 'special') return undefined;
-  const leaf = (valueType: string, valueSet: string | undefined): Visit<IndexContext> | undefined =>
-    indexLeaf(param.code, param.type, valueType, valueSet);
+  const leaf: Leaf<IndexContext> = (valueType, valueSet) => indexLeaf(param.code, param.type, valueType, valueSet);
   if (param.components !== undefined) return compileComposite(param, param.components, type);
-  return compileExpression(param.expression, type, type, leaf) ?? compileFallback(param, leaf);
-}
-
-function compileExpression(
-  expression: string,
-  type: string,
-  resourceType: string,
-  leaf: (type: string, valueSet: string | undefined) => Visit<IndexContext> | undefined,
-): Visit<IndexContext> | undefined {
-  const path = parsePath(expression, resourceType);
-  if (path === undefined) return undefined;
-  const visits = path.map(({ isFromResource, steps }) => {
-    if (!isFromResource || type === resourceType) return compileSteps(steps, type, leaf);
-    const visit = compileSteps(steps, resourceType, leaf);
-    return visit && ((_: unknown, context: IndexContext) => visit(context.root, context));
-  });
-  // Alternatives without a leaf (an element of a type the parameter cannot index) just never match.
-  return joinVisits(visits.filter((visit) => visit !== undefined)) ?? (() => undefined);
+  return compilePath(param.expression, type, type, leaf) ?? compileFallback(param, leaf);
 }
 
 /** FHIR R4 search.html#composite: the components are read from the same element, so an entry keeps them together. */
@@ -124,9 +106,9 @@ function compileComposite(
   components: readonly SearchComponent[],
   resourceType: string,
 ): Visit<IndexContext> | undefined {
-  return compileExpression(param.expression as string, resourceType, resourceType, (type) => {
+  return compilePath<IndexContext>(param.expression as string, resourceType, resourceType, (type) => {
     const visits = components.map((component) =>
-      compileExpression(component.expression, type, resourceType, (valueType, valueSet) =>
+      compilePath<IndexContext>(component.expression, type, resourceType, (valueType, valueSet) =>
         indexLeaf(component.param.code, component.param.type, valueType, valueSet),
       ),
     );
@@ -142,10 +124,7 @@ function compileComposite(
 }
 
 /** Full FHIRPath, a hundred times slower: `Patient.deceased` is the one R4 parameter that needs it. */
-function compileFallback(
-  param: SearchParam,
-  leaf: (type: string, valueSet: string | undefined) => Visit<IndexContext> | undefined,
-): Visit<IndexContext> {
+function compileFallback(param: SearchParam, leaf: Leaf<IndexContext>): Visit<IndexContext> {
   return (value, context) => {
     const found = evaluate(param.expression as string, context.root.resourceType, value, context.root);
     for (const { type, value: held } of found) leaf(type, undefined)?.(held, context);

@@ -148,6 +148,28 @@ class Reader {
 }
 
 /**
+ * Compiles a whole expression.
+ * @param type of the value it starts from: the resource's type, or for a composite's component that of its element
+ * @returns undefined when the expression is outside the subset
+ */
+export function compilePath<C extends VisitContext>(
+  expression: string,
+  type: string,
+  resourceType: string,
+  leaf: Leaf<C>,
+): Visit<C> | undefined {
+  const path = parsePath(expression, resourceType);
+  if (path === undefined) return undefined;
+  const visits = path.map(({ isFromResource, steps }) => {
+    if (!isFromResource || type === resourceType) return compileSteps(steps, type, leaf);
+    const visit = compileSteps(steps, resourceType, leaf);
+    return visit && ((_: unknown, context: C) => visit(context.root, context));
+  });
+  // An alternative without a leaf (an element of a type that means nothing to the caller) never matches.
+  return joinVisits(visits.filter((visit) => visit !== undefined)) ?? (() => undefined);
+}
+
+/**
  * Compiles the steps from a value of `type` on.
  * @returns undefined when no value can ever be reached
  */

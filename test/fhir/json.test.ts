@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { decimal, jsonDepthMax, numberOf, parseJson, plainNumbers } from '../../src/fhir/json.ts';
+import { Problem } from '../../src/fhir/problem.ts';
+
+describe('JSON that keeps digits (R4 datatypes.html#decimal)', () => {
+  for (const text of ['1.50', '1e3', '-0', '0.10', '12345678901234567890', '1.0', '3', '-2.5', '1.00E-2']) {
+    it(`${text} stays ${text}`, () =>
+      assert.equal(JSON.stringify(parseJson(`{"value":${text}}`)), `{"value":${text}}`));
+  }
+  it('keeps any decimal there is', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }),
+        fc.integer({ min: 0, max: 12 }),
+        (digits, scale) => {
+          const unsigned = String(digits < 0n ? -digits : digits).padStart(scale + 1, '0');
+          const text = `${digits < 0n ? '-' : ''}${unsigned.slice(0, unsigned.length - scale)}${scale > 0 ? `.${unsigned.slice(-scale)}` : ''}`;
+          assert.equal(JSON.stringify(parseJson(`[${text}]`)), `[${text}]`);
+        },
+      ),
+    );
+  });
+  it('keeps any JSON value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        fc.pre(!text.includes('__proto__'));
+        assert.equal(JSON.stringify(parseJson(text)), text);
+      }),
+    );
+  });
+  it('gives the number to those who compute', () => {
+    assert.equal(numberOf(decimal('1.50')), 1.5);
+    assert.deepEqual(plainNumbers(parseJson('{"a":[1.50,{"b":2.0}],"c":"1.50"}')), { a: [1.5, { b: 2 }], c: '1.50' });
+  });
+});
+
+describe('JSON that is refused', () => {
+  const refused: [string, string][] = [
+    ['a prototype key', '{"__proto__":{"isAdmin":true}}'],
+    ['a prototype key in escapes', '{"\\u005f_proto__":{}}'],
+    ['a prototype key deep inside', '{"a":[{"b":{"__proto__":1}}]}'],
+    ['more depth than any resource has', `${'['.repeat(jsonDepthMax + 1)}${']'.repeat(jsonDepthMax + 1)}`],
+    ['depth that would break a recursive reader', '{"a":'.repeat(200_000)],
+    ['no JSON', '{"a":'],
+    ['nothing', ''],
+    ['a trailing comma', '{"a":1,}'],
+  ];
+  for (const [what, text] of refused) {
+    it(what, () =>
+      assert.throws(
+        () => parseJson(text),
+        (error) => error instanceof Problem && error.code === 'structure',
+      ),
+    );
+  }
+  it('but a text that speaks of one is fine, and so is the deepest allowed body', () => {
+    assert.deepEqual(parseJson('{"div":"__proto__ [[[ \\\\"}'), { div: '__proto__ [[[ \\' });
+    assert.ok(parseJson(`${'['.repeat(jsonDepthMax)}${']'.repeat(jsonDepthMax)}`));
+  });
+});

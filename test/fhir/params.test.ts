@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { evaluate } from '../../src/fhir/fhirpath.ts';
+import type { IndexEntry } from '../../src/fhir/index-entry.ts';
+import { decimal, plainNumbers } from '../../src/fhir/json.ts';
+import { indexEntries, searchParam, searchParams } from '../../src/fhir/params.ts';
+import { compilePath } from '../../src/fhir/path.ts';
+import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
+import { corpusExamples, examples, observation, others, patient } from './examples.ts';
+
+const entriesOf = (resource: AnyResource, param: string): IndexEntry[] =>
+  indexEntries(resource).filter((entry) => entry.param === param);
+const other = (id: string): AnyResource => others.find((resource) => resource.id === id)!;
+
+describe('search parameters of every R4 type', () => {
+  it('all expressions compile but that of Patient.deceased', () => {
+    const rest: string[] = [];
+    for (const type of resourceTypes) {
+      for (const { code, expression } of searchParams(type).values()) {
+        const isCompiled =
+          expression === undefined || compilePath(expression, type, type, () => () => undefined) !== undefined;
+        if (!isCompiled) rest.push(`${type}.${code}`);
+      }
+    }
+    assert.deepEqual(rest, ['Patient.deceased']);
+  });
+  it('a type has those of every resource too', () => {
+    for (const code of ['_id', '_lastUpdated', '_tag', '_profile', '_security', '_source'])
+      assert.ok(searchParam('Basic', code), code);
+    assert.equal(searchParam('Observation', 'birthdate'), undefined);
+    assert.equal(searchParams('Nonsense').size, 0);
+  });
+  it('where(resolve() is Patient) leaves one target', () =>
+    assert.deepEqual(searchParam('Observation', 'patient')?.target, ['Patient']));
+});
+
+describe('closures find what FHIRPath finds', () => {
+  // The engine resolves relative references alone; contained and absolute ones have rows of their own below.
+  const isFar = (value: string): boolean => /"reference":"(#|https?:)/.test(value);
+  for (const [name, resources] of [
+    ['our examples', examples],
+    ['the R4 examples of the corpus', corpusExamples()],
+  ] as const) {
+    it(`in ${name} (${resources.length})`, function () {
+      if (resources.length === 0) {
+        console.log('      skipped: no shared corpus here (CORPUS_DIR)');
+        this.skip();
+      }
+      let compared = 0;
+      for (const resource of resources) {
+        const type = resource.resourceType;
+        for (const { code, expression } of searchParams(type).values()) {
+          if (expression === undefined) continue;
+          const found: string[] = [];
+          const visit = compilePath(
+            expression,
+            type,
+            type,
+            () => (value) => found.push(JSON.stringify(plainNumbers(value))),
+          );
+          if (visit === undefined) continue;
+          visit(resource, { root: resource });
+          const oracle = evaluate(expression.replace(/^(Resource|DomainResource)\b/, type), type, resource, resource);
+          const expected = oracle.map(({ value }) => JSON.stringify(value));
+          const isResolving = expression.includes('resolve()');
+          const kept = (values: string[]): string[] => values.filter((value) => !isResolving || !isFar(value)).sort();
+          assert.deepEqual(kept(found), kept(expected), `${type}/${resource.id} ${code}: ${expression}`);
+          compared += expected.length;
+        }
+      }
+      assert.ok(compared > resources.length, 'the oracle found values');
+    });
+  }
+});
+
+describe('what a resource says to the index (R4 search.html#ptypes)', () => {
+  const rows: [string, AnyResource, string, object[]][] = [
+    [
+      'token of a CodeableConcept',
+      observation,
+      'code',
+      [{ kind: 'token', system: 'http://loinc.org', code: '85354-9' }],
+    ],
+    [
+      'its texts, folded',
+      observation,
+      'code:text',
+      [
+        { kind: 'string', value: 'blood pressure', exact: 'Blood Préssure' },
+        { kind: 'string', value: 'bp', exact: 'BP' },
+      ],
+    ],
+    [
+      'token of a code: the system is implicit',
+      observation,
+      'status',
+      [{ kind: 'token', system: 'http://hl7.org/fhir/observation-status', code: 'final' }],
+    ],
+    ['token of an Identifier', observation, 'identifier', [{ kind: 'token', system: 'urn:lab', code: 'F-1' }]],
+    [
+      'identifier of type',
+      observation,
+      'identifier:of-type',
+      [{ kind: 'token', system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'FILL|F-1' }],
+    ],
+    ['token of a boolean', patient, 'active', [{ kind: 'token', code: 'true' }]],
+    ['token by where(system)', patient, 'email', [{ kind: 'token', system: 'email', code: 'a@example.org' }]],
+    ['deceased by FHIRPath', patient, 'deceased', [{ kind: 'token', code: 'true' }]],
+    ['reference', observation, 'subject', [{ kind: 'reference', type: 'Patient', id: 'p1' }]],
+    ['reference that resolves to a type', observation, 'patient', [{ kind: 'reference', type: 'Patient', id: 'p1' }]],
+    ['identifier of a reference', observation, 'subject:identifier', [{ kind: 'token', system: 'urn:mrn', code: '7' }]],
+    [
+      'absolute and versioned reference',
+      observation,
+      'performer',
+      [
+        { kind: 'reference', type: 'Practitioner', id: 'd1' },
+        {
+          kind: 'reference',
+          type: 'Organization',
+          id: 'o9',
+          url: 'https://other.example/fhir/Organization/o9',
+          version: '2',
+        },
+      ],
+    ],
+    ['a contained resource has no address', other('m1'), 'medication', []],
+    [
+      'canonical with version, by where(type)',
+      other('pd'),
+      'depends-on',
+      [{ kind: 'reference', url: 'http://example.org/lib', version: '1.0' }],
+    ],
+    ['canonical by where(type), negative', other('pd'), 'predecessor', []],
+    ['first entry of a document', other('b1'), 'composition', [{ kind: 'reference', type: 'Composition', id: 'k' }]],
+    [
+      'string of a HumanName',
+      patient,
+      'name',
+      [
+        { kind: 'string', value: 'muller', exact: 'Müller' },
+        { kind: 'string', value: 'jose', exact: 'Ｊosé' },
+        { kind: 'string', value: 'ana', exact: 'Ana' },
+      ],
+    ],
+    ['string of one part', patient, 'family', [{ kind: 'string', value: 'muller', exact: 'Müller' }]],
+    [
+      'date by precision',
+      patient,
+      'birthdate',
+      [{ kind: 'date', low: Date.parse('1980-02-01'), high: Date.parse('1980-03-01') }],
+    ],
+    [
+      'date of a Period',
+      observation,
+      'date',
+      [{ kind: 'date', low: Date.parse('2024-03-05'), high: Date.parse('2024-03-06T04:00:01Z') }],
+    ],
+    ['date of an open Period', other('e1'), 'date', [{ kind: 'date', low: Date.parse('2024-01-01'), high: Infinity }]],
+    ['number', other('r1'), 'probability', [{ kind: 'number', low: 0.25, high: 0.25 }]],
+    [
+      'quantity, and one below a limit',
+      observation,
+      'component-value-quantity',
+      [
+        { kind: 'quantity', low: 107, high: 107, system: 'http://unitsofmeasure.org', code: 'mm[Hg]', unit: 'mmHg' },
+        {
+          kind: 'quantity',
+          low: -Infinity,
+          high: 60,
+          system: 'http://unitsofmeasure.org',
+          code: 'mm[Hg]',
+          unit: 'mmHg',
+        },
+      ],
+    ],
+    [
+      'quantity of an Age',
+      other('c1'),
+      'onset-age',
+      [{ kind: 'quantity', low: 43, high: 43, system: 'http://unitsofmeasure.org', code: 'a' }],
+    ],
+    [
+      'quantity of Money',
+      other('i1'),
+      'totalnet',
+      [{ kind: 'quantity', low: 12.5, high: 12.5, system: 'urn:iso:std:iso:4217', code: 'EUR' }],
+    ],
+    [
+      'quantity of a Range, open above',
+      other('v1'),
+      'context-quantity',
+      [{ kind: 'quantity', low: 5, high: Infinity, unit: 'a' }],
+    ],
+    ['uri', other('v1'), 'url', [{ kind: 'uri', value: 'http://example.org/vs' }]],
+    ['meta', observation, '_source', [{ kind: 'uri', value: 'urn:hub:a' }]],
+    [
+      '_lastUpdated',
+      observation,
+      '_lastUpdated',
+      [{ kind: 'date', low: Date.parse('2024-03-05T10:00:00.123Z'), high: Date.parse('2024-03-05T10:00:00.124Z') }],
+    ],
+  ];
+  for (const [what, resource, param, expected] of rows) {
+    it(`${what}: ${resource.resourceType}.${param}`, () => {
+      assert.deepEqual(
+        entriesOf(resource, param),
+        expected.map((entry) => ({ ...entry, param })),
+      );
+    });
+  }
+
+  it('composites keep the values of one element together (search.html#composite)', () => {
+    const pairs = entriesOf(observation, 'component-code-value-quantity').map((entry) => {
+      assert.equal(entry.kind, 'composite');
+      return (
+        entry.kind === 'composite' &&
+        entry.parts.map((part) => part.filter((p) => p.kind !== 'string').map((p) => ('code' in p ? p.code : '')))
+      );
+    });
+    assert.deepEqual(pairs, [
+      [['8480-6'], ['mm[Hg]']],
+      [['8462-4'], ['mm[Hg]']],
+    ]);
+    assert.deepEqual(entriesOf(observation, 'code-value-quantity'), [], 'the Observation itself has no value');
+  });
+  it('a composite may read from the resource (%resource)', () => {
+    const [entry] = entriesOf(other('ms'), 'chromosome-variant-coordinate');
+    assert.ok(entry?.kind === 'composite');
+    assert.deepEqual(
+      entry.parts.map((part) => part.map((p) => ('code' in p ? p.code : 'low' in p ? p.low : ''))),
+      [['22'], [6], [7]],
+    );
+  });
+  it('a number that keeps its digits is a number', () => {
+    const value = decimal('5.40');
+    const entry = entriesOf({ resourceType: 'Observation', valueQuantity: { value } }, 'value-quantity')[0];
+    assert.ok(entry?.kind === 'quantity' && entry.low === 5.4);
+  });
+  it('a malformed resource gives fewer entries, never an error', () => {
+    for (const broken of [
+      { subject: 'x' },
+      { code: null },
+      { code: [] },
+      { effectivePeriod: 7 },
+      { component: {} },
+      { valueQuantity: { value: 'x' } },
+      { identifier: [null, 3] },
+    ]) {
+      assert.ok(indexEntries({ resourceType: 'Observation', ...broken }));
+    }
+  });
+});
