@@ -27,8 +27,10 @@ create table resource (
   -- Interval of the type's main date in the current version, half-open. Undated rows sort as the oldest; date_high is null.
   date_low        timestamptz(3) not null default '-infinity',
   date_high       timestamptz(3),
-  -- Hashes of tokens, references, URIs, exact strings and string prefixes (src/store/params/).
+  -- Hashes of tokens, references, URIs, exact strings, and of which parameters have a value (src/store/params/).
   tokens          bigint[]       not null default '{}',
+  -- The few hashes by which rows are searched across patients: identifiers, codes, references, beginnings of names.
+  keys            bigint[],
   -- Parameter, separator, folded text: for starts-with and :contains.
   strings         text[]         collate "C",
   -- Dates (epoch milliseconds), numbers and quantities: the key says which parameter, and for a quantity which unit.
@@ -45,8 +47,8 @@ create index resource_patient on resource (bucket, patient, type, date_low, id) 
 -- A source's own rows, and types outside compartments, in order of change.
 create index resource_owner on resource (owner, type, last_updated, id);
 create index resource_updated on resource (type, last_updated, id);
--- Cross-patient searches by token, reference, URI, or the start of a name.
-create index resource_tokens on resource using gin (tokens);
+-- Cross-patient searches. Over `keys` and not `tokens`: two thirds of the write cost, the same searches served.
+create index resource_keys on resource using gin (keys);
 
 -- Every version but the current one. A version is visible only if the current row is.
 create table resource_history (

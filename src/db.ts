@@ -55,7 +55,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
   };
-  const pool = new pg.Pool({ ...common, max: options.poolMax ?? 8, idleTimeoutMillis: 30_000 });
+  const pool = new pg.Pool({ ...common, pipeline: true, max: options.poolMax ?? 8, idleTimeoutMillis: 30_000 });
   // A lost idle connection is replaced at the next use; the statement in flight gets the error itself.
   pool.on('error', () => undefined);
   const pipelines: Pipeline[] = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(common));
@@ -129,7 +129,9 @@ function openPipeline(config: pg.ClientConfig): Pipeline {
 async function run<Row extends object>(client: pg.ClientBase, statement: Sql): Promise<Row[]> {
   const { text, values } = render(statement);
   try {
-    const result = await client.query<Row>({ name: nameOf(text), text, values });
+    const result = await client.query<Row>(
+      statement.isPlannedAnew ? { text, values } : { name: nameOf(text), text, values },
+    );
     return result.rows;
   } catch (error) {
     throw asProblem(error);

@@ -1,6 +1,7 @@
 /** The builder of every test's world. A test names only what matters to it; the rest has a plain default. */
 import pg from 'pg';
 import { openDatabase, type Database } from '../src/db.ts';
+import type { AnyResource } from '../src/fhir/types.ts';
 
 let databases = 0;
 
@@ -31,3 +32,55 @@ async function admin(url: string, statement: string): Promise<void> {
     await client.end();
   }
 }
+
+interface GivenResource {
+  /** Undefined: the store mints one. */
+  readonly id?: string | undefined;
+}
+
+/** Resources, plain but valid. Spread one to add what the test is about. */
+export const given = {
+  patient: ({ id, family = 'Zhang' }: GivenResource & { family?: string } = {}): AnyResource => ({
+    resourceType: 'Patient',
+    ...(id === undefined ? {} : { id }),
+    name: [{ family, given: ['Wei'] }],
+  }),
+
+  organization: ({ id, name = 'Hospital' }: GivenResource & { name?: string } = {}): AnyResource => ({
+    resourceType: 'Organization',
+    ...(id === undefined ? {} : { id }),
+    name,
+  }),
+
+  observation: ({
+    id,
+    patient,
+    code = '718-7',
+    effective = '2026-01-01',
+    value,
+  }: GivenResource & { patient: string; code?: string; effective?: string; value?: number }): AnyResource => ({
+    resourceType: 'Observation',
+    ...(id === undefined ? {} : { id }),
+    status: 'final',
+    code: { coding: [{ system: 'http://loinc.org', code }] },
+    subject: { reference: `Patient/${patient}` },
+    effectiveDateTime: effective,
+    ...(value === undefined
+      ? {}
+      : { valueQuantity: { value, unit: 'g/dL', system: 'http://unitsofmeasure.org', code: 'g/dL' } }),
+  }),
+
+  encounter: ({
+    id,
+    patient,
+    start,
+    end,
+  }: GivenResource & { patient: string; start: string; end?: string }): AnyResource => ({
+    resourceType: 'Encounter',
+    ...(id === undefined ? {} : { id }),
+    status: end === undefined ? 'in-progress' : 'finished',
+    class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'IMP' },
+    subject: { reference: `Patient/${patient}` },
+    period: { start, ...(end === undefined ? {} : { end }) },
+  }),
+};

@@ -5,13 +5,12 @@
  * @see https://hl7.org/fhir/R4/compartmentdefinition-patient.html
  */
 import { Problem } from '../fhir/problem.ts';
+import { patientsOf as compartmentOf } from '../fhir/compartment.ts';
 import { formatId, isMintedId, ownBucket } from '../fhir/ids.ts';
+import { localReference } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
 
-/** Elements that say whose record a resource is, in the order in which they decide. */
-const mainElements = ['subject', 'patient', 'beneficiary', 'individual', 'for'];
-
-/** Their search parameters, where they equal the row's `patient`. */
+/** Parameters that equal the row's `patient` column. */
 const compartmentParams = new Set(['patient', 'subject', 'beneficiary', 'individual']);
 /** Types whose `patient` or `subject` repeats or is another element: their rows are found by token alone. */
 const manyPatients = new Set(
@@ -25,41 +24,32 @@ export function isCompartmentParam(type: string, param: string): boolean {
   return compartmentParams.has(param) && !manyPatients.has(type);
 }
 
-const patientReference = /^Patient\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/.*)?$/;
-
-/** The id in a literal relative reference to a Patient. */
-export function patientIdOf(reference: unknown): string | undefined {
-  return typeof reference === 'string' ? patientReference.exec(reference)?.[1] : undefined;
-}
-
 export interface Patients {
   /** In whose compartment the resource lives; undefined outside of any. */
   readonly patient: string | undefined;
-  /** Every other patient it refers to, wherever the reference stands, contained resources included. */
+  /** Every other patient it refers to. */
   readonly others: readonly string[];
 }
 
-/** A Patient is in its own compartment. */
-export function patientsOf(resource: AnyResource, id: string): Patients {
-  const found = new Set<string>();
-  if (resource.resourceType === 'Patient') found.add(id);
-  for (const element of mainElements) {
-    const value = resource[element];
-    const patient =
-      typeof value === 'object' && value !== null && 'reference' in value ? patientIdOf(value.reference) : undefined;
-    if (patient !== undefined) found.add(patient);
-  }
+/**
+ * The compartment of R4 decides where a resource lives. Beyond it every reference to a Patient counts, wherever it stands
+ * (Device.patient, Observation.focus, an extension): all of them must permit (LEAKS 14).
+ */
+export function patientsOf(resource: AnyResource): Patients {
+  const { primary, others } = compartmentOf(resource);
+  if (resource.resourceType === 'Patient') return { patient: primary, others: [] };
+  const found = new Set(primary === undefined ? others : [primary, ...others]);
   collectPatients(resource, found);
-  const [patient, ...others] = found;
-  return { patient, others };
+  const [patient, ...rest] = found;
+  return { patient, others: rest };
 }
 
 function collectPatients(value: object, found: Set<string>): void {
-  for (const [name, child] of Object.entries(value)) {
-    if (name === 'reference') {
-      const patient = patientIdOf(child);
-      if (patient !== undefined) found.add(patient);
-    } else if (typeof child === 'object' && child !== null) collectPatients(child, found);
+  for (const child of Object.values(value) as unknown[]) {
+    if (typeof child !== 'object' || child === null) continue;
+    const reference = localReference(child);
+    if (reference?.type === 'Patient') found.add(reference.id);
+    collectPatients(child, found);
   }
 }
 
@@ -68,7 +58,7 @@ function collectPatients(value: object, found: Set<string>): void {
  * @param bytes 16 random bytes
  */
 export function mintId(resource: AnyResource, bytes: Uint8Array): string {
-  const { patient } = resource.resourceType === 'Patient' ? {} : patientsOf(resource, '');
+  const patient = resource.resourceType === 'Patient' ? undefined : patientsOf(resource).patient;
   return formatId(bytes, patient === undefined ? undefined : ownBucket(patient));
 }
 
@@ -88,9 +78,9 @@ export function bucketOf(type: string, id: string, patient: string | undefined):
   return bucket;
 }
 
-/** True when the row's place does not follow from its id, so that a locator row must say it. */
-export function needsLocator(type: string, id: string, bucket: number): boolean {
-  return type !== 'Patient' && ownBucket(id) !== bucket;
+/** Every client-assigned id has a locator row, which also keeps it unique across buckets; a Patient's bucket is its id's. */
+export function needsLocator(type: string, id: string): boolean {
+  return type !== 'Patient' && !isMintedId(id);
 }
 
 /** The search parameter by which a type is sorted and dated; types without one are undated. */
@@ -163,4 +153,26 @@ export function mainDateOf(type: string): string | undefined {
 /** A birth date sorts people; it says nothing of when care was given. */
 export function isClinicalDate(param: string): boolean {
   return param !== 'birthdate';
+}
+
+/** People, organizations and places: searched by the start of a name, and few beside the records kept of them. */
+const directory = new Set(
+  'Patient Person RelatedPerson Practitioner PractitionerRole Organization Location HealthcareService Device Medication'.split(
+    ' ',
+  ),
+);
+
+export function isInDirectory(type: string): boolean {
+  return directory.has(type);
+}
+
+/** Tokens by which clinical rows are searched across patients. Status and category would put every row under one key. */
+const keyedTokens = new Set(['identifier', 'code', 'vaccine-code', 'value-concept', 'reason-code', 'accession']);
+
+/**
+ * True when a search by this parameter must be served across patients by the `keys` index.
+ * References are keyed except to the compartment's patient, whose rows the btree finds.
+ */
+export function isKeyed(type: string, kind: 'token' | 'reference', param: string): boolean {
+  return kind === 'reference' ? !isCompartmentParam(type, param) : directory.has(type) || keyedTokens.has(param);
 }

@@ -1,0 +1,65 @@
+/**
+ * The stored text of a resource: `id` and `meta` are the store's, everything else is as it came. Numbers keep their
+ * digits, because raw numbers (fhir/json.ts) are written back as they were read.
+ */
+import type { AnyResource } from '../fhir/types.ts';
+
+/** @see https://hl7.org/fhir/R4/resource.html#Meta */
+export function writeBody(resource: AnyResource, id: string, version: number, lastUpdated: Date): string {
+  const { resourceType, id: _id, meta, ...elements } = resource;
+  const { versionId: _versionId, lastUpdated: _lastUpdated, ...ownMeta } = meta ?? {};
+  const storeMeta = { versionId: String(version), lastUpdated: lastUpdated.toISOString(), ...ownMeta };
+  return JSON.stringify({ resourceType, id, meta: storeMeta, ...elements });
+}
+
+/** Data types a choice element's name can end in. @see https://hl7.org/fhir/R4/formats.html#choice */
+const choice =
+  /^([a-z][A-Za-z]*?)(Base64Binary|Boolean|Canonical|Code|Date|DateTime|Decimal|Id|Instant|Integer|Markdown|Oid|PositiveInt|String|Time|UnsignedInt|Uri|Url|Uuid|Address|Age|Annotation|Attachment|CodeableConcept|Coding|ContactPoint|Count|Distance|Duration|HumanName|Identifier|Money|Period|Quantity|Range|Ratio|Reference|SampledData|Signature|Timing)$/;
+
+/**
+ * A draft laid over the stored state: top-level elements the draft lacks stay, a choice element `value[x]` is replaced
+ * whatever its type was, and an element goes with its primitive sibling (`_birthDate`).
+ * @param removed names of elements the sender removed
+ * @param isFollowing tells extensions that mirror one message and follow the draft: the stored ones go
+ */
+export function mergeElements(
+  stored: AnyResource,
+  draft: AnyResource,
+  removed: readonly string[],
+  isFollowing: (extensionUrl: string) => boolean,
+): AnyResource {
+  const replaced = new Set([...Object.keys(draft).map(groupOf), ...removed.map(groupOf)]);
+  const kept = Object.entries(stored).filter(([name]) => !replaced.has(groupOf(name)));
+  const merged: AnyResource = { ...Object.fromEntries(kept), ...draft, resourceType: stored.resourceType };
+  const meta = { ...stored.meta, ...draft.meta };
+  if (Object.keys(meta).length > 0) merged.meta = meta;
+  const extension = mergeExtensions(extensionsOf(stored), extensionsOf(draft), isFollowing);
+  if (extension.length > 0 && !removed.includes('extension')) merged['extension'] = extension;
+  else delete merged['extension'];
+  return merged;
+}
+
+/** `deceasedBoolean` and `deceasedDateTime` are one element; so are `birthDate` and `_birthDate`. */
+function groupOf(name: string): string {
+  const element = name.startsWith('_') ? name.slice(1) : name;
+  return choice.exec(element)?.[1] ?? element;
+}
+
+interface Extension {
+  readonly url?: unknown;
+}
+
+function extensionsOf(resource: AnyResource): Extension[] {
+  const extension = resource['extension'];
+  return Array.isArray(extension) ? (extension as Extension[]) : [];
+}
+
+function mergeExtensions(
+  stored: readonly Extension[],
+  draft: readonly Extension[],
+  isFollowing: (url: string) => boolean,
+): Extension[] {
+  const replaced = new Set(draft.map(({ url }) => url));
+  const kept = stored.filter(({ url }) => !replaced.has(url) && !isFollowing(String(url)));
+  return [...kept, ...draft];
+}

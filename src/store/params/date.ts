@@ -1,0 +1,80 @@
+/**
+ * Date parameters. The main date of a type has columns of its own, which the btree orders by; other dates are ranges in
+ * epoch milliseconds; `_lastUpdated` is the row's column.
+ *
+ * @see https://hl7.org/fhir/R4/search.html#date
+ */
+import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import type { DateEntry } from '../../fhir/index-entry.ts';
+import type { DateFilter, Prefix } from '../../fhir/search-request.ts';
+import { keyHash, type IndexColumns } from './columns.ts';
+import { addRange, hasRange } from './range.ts';
+
+export function dateKey(param: string): bigint {
+  return keyHash('range', param);
+}
+
+/** @param mainDate the parameter that has the columns; several values of it (a Timing's events) become their hull */
+export function indexDate({ param, low, high }: DateEntry, columns: IndexColumns, mainDate: string | undefined): void {
+  if (param !== mainDate) {
+    addRange(columns, dateKey(param), low, high);
+    return;
+  }
+  columns.dateLow = columns.dateHigh === undefined ? low : Math.min(columns.dateLow, low);
+  columns.dateHigh = Math.max(columns.dateHigh ?? Number.NEGATIVE_INFINITY, high);
+}
+
+export function matchDate({ index, values }: DateFilter, alias: string, mainDate: string | undefined): Sql {
+  const tests = values.map(({ prefix, low, high }) => {
+    if (index === '_lastUpdated') {
+      return instantComparisons[prefix](raw(`${alias}.last_updated`), instant(low), instant(high));
+    }
+    const compare = comparisons[prefix];
+    if (index !== mainDate) {
+      return hasRange(
+        alias,
+        dateKey(index),
+        compare(raw('v.low'), raw('v.high'), milliseconds(low), milliseconds(high)),
+      );
+    }
+    const main = compare(raw(`${alias}.date_low`), raw(`${alias}.date_high`), instant(low), instant(high));
+    return sql`(${raw(alias)}.date_high is not null and ${main})`;
+  });
+  return sql`(${join(tests, ' or ')})`;
+}
+
+const milliseconds = (ms: number): Sql => sql`${ms}::float8`;
+const instant = (ms: number): Sql => sql`${timestampOf(ms)}::timestamptz`;
+
+/** Epoch milliseconds as PostgreSQL reads them, open ends included. */
+export function timestampOf(ms: number): string {
+  if (ms === Number.POSITIVE_INFINITY) return 'infinity';
+  return ms === Number.NEGATIVE_INFINITY ? '-infinity' : new Date(ms).toISOString();
+}
+
+/** fhir/range.ts `matchesDate`: stored [low, high) and searched [from, to). */
+type Comparison = (low: Sql, high: Sql, from: Sql, to: Sql) => Sql;
+const comparisons: Record<Prefix, Comparison> = {
+  eq: (low, high, from, to) => sql`(${low} >= ${from} and ${high} <= ${to})`,
+  ne: (low, high, from, to) => sql`(${low} < ${from} or ${high} > ${to})`,
+  gt: (_low, high, _from, to) => sql`${high} > ${to}`,
+  lt: (low, _high, from) => sql`${low} < ${from}`,
+  ge: (low, high, from, to) => sql`(${high} > ${to} or ${low} >= ${from})`,
+  le: (low, high, from, to) => sql`(${low} < ${from} or ${high} <= ${to})`,
+  sa: (low, _high, _from, to) => sql`${low} >= ${to}`,
+  eb: (_low, high, from) => sql`${high} <= ${from}`,
+  ap: (low, high, from, to) => sql`(${low} < ${to} and ${high} > ${from})`,
+};
+
+/** The same rules for an instant, which fills a whole millisecond, in a form that a btree serves. */
+const instantComparisons: Record<Prefix, (at: Sql, from: Sql, to: Sql) => Sql> = {
+  eq: (at, from, to) => sql`(${at} >= ${from} and ${at} < ${to})`,
+  ne: (at, from, to) => sql`(${at} < ${from} or ${at} >= ${to})`,
+  gt: (at, _from, to) => sql`${at} >= ${to}`,
+  lt: (at, from) => sql`${at} < ${from}`,
+  ge: (at, from) => sql`${at} >= ${from}`,
+  le: (at, _from, to) => sql`${at} < ${to}`,
+  sa: (at, _from, to) => sql`${at} >= ${to}`,
+  eb: (at, from) => sql`${at} < ${from}`,
+  ap: (at, from, to) => sql`(${at} >= ${from} and ${at} < ${to})`,
+};

@@ -1,0 +1,38 @@
+/**
+ * Token parameters. Indexed as hashes of every form in which a token can be asked for (fhir/hash.ts), so a search is one
+ * membership test whatever its form.
+ *
+ * @see https://hl7.org/fhir/R4/search.html#token
+ */
+import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { tokenForms, tokenHash } from '../../fhir/hash.ts';
+import type { TokenEntry } from '../../fhir/index-entry.ts';
+import type { TokenFilter } from '../../fhir/search-request.ts';
+import type { IndexColumns } from './columns.ts';
+
+export function indexToken(entry: TokenEntry, columns: IndexColumns, isKeyed: boolean): void {
+  for (const form of tokenForms(entry)) columns.tokens.add(form);
+  if (isKeyed && entry.code !== undefined) columns.keys.add(tokenHash(entry.param, undefined, entry.code));
+}
+
+/** @param isKeyed the search goes through the `keys` index, which holds codes of any system */
+export function matchToken({ index, values, isNegated }: TokenFilter, alias: string, isKeyed: boolean): Sql {
+  const found = hasToken(
+    values.map(({ system, code }) => tokenHash(index, system, code)),
+    alias,
+  );
+  if (isNegated) return sql`not ${found}`;
+  const codes = values.flatMap(({ code }) => (code === undefined ? [] : [tokenHash(index, undefined, code)]));
+  return isKeyed && codes.length === values.length ? sql`(${hasKey(codes, alias)} and ${found})` : found;
+}
+
+/** A row with any of these hashes: a loop over the array of a row that another condition has found. */
+export function hasToken(hashes: readonly bigint[], alias: string): Sql {
+  const tests = hashes.map((hash) => sql`${String(hash)}::bigint = any(${raw(alias)}.tokens)`);
+  return sql`(${join(tests, ' or ')})`;
+}
+
+/** Rows with any of these keys, by the GIN index. Not for a search inside a compartment: its btree prefix is narrower. */
+export function hasKey(keys: readonly bigint[], alias: string): Sql {
+  return sql`${raw(alias)}.keys && ${keys.map(String)}::bigint[]`;
+}

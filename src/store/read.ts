@@ -1,0 +1,85 @@
+/**
+ * Reading one row: its current version, or an older one. A version is visible only if the current row is (LEAKS 8), so a
+ * relabelled or redated row takes its past with it.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#read
+ */
+import type { Tx } from '../db.ts';
+import { sql, type Sql } from '../db/sql.ts';
+import { typeCode, typeName } from '../fhir/types.ts';
+import { isRow } from './locate.ts';
+import type { Row } from './row.ts';
+import type { Visibility } from './visibility.ts';
+
+/** A row as the database answers. */
+export interface StoredRow {
+  bucket: number;
+  type: number;
+  id: string;
+  version: number;
+  last_updated: Date;
+  is_deleted: boolean;
+  owner: string;
+  patient: string | null;
+  other_patients: string[] | null;
+  body: string;
+  decided_by: string | null;
+}
+
+/** Undefined for unknown and for hidden alike; a deleted row is returned with `isDeleted`. */
+export async function readRow(db: Tx, visibility: Visibility, type: string, id: string): Promise<Row | undefined> {
+  if (typeCode(type) === undefined) return undefined;
+  const [row] = await db.query<StoredRow>(compileRead(visibility, type, id));
+  return row && toRow(row);
+}
+
+export function compileRead(visibility: Visibility, type: string, id: string): Sql {
+  return sql`
+    select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body,
+      ${visibility.decidedBy('r')} as decided_by
+    from resource r
+    where ${isRow(type, id, 'r')} and ${visibility.where('r')}`;
+}
+
+export interface VersionKey {
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+}
+
+/** vread. */
+export async function readVersion(
+  db: Tx,
+  visibility: Visibility,
+  { type, id, version }: VersionKey,
+): Promise<Row | undefined> {
+  if (typeCode(type) === undefined || version > versionMax) return undefined;
+  const [row] = await db.query<StoredRow>(sql`
+    select r.bucket, r.type, r.id, coalesce(h.version, r.version) as version,
+      coalesce(h.last_updated, r.last_updated) as last_updated, coalesce(h.is_deleted, r.is_deleted) as is_deleted,
+      r.owner, r.patient, r.other_patients, coalesce(h.body, r.body) as body, ${visibility.decidedBy('r')} as decided_by
+    from resource r
+    left join resource_history h
+      on h.bucket = r.bucket and h.type = r.type and h.id = r.id and h.version = ${version}::int
+    where ${isRow(type, id, 'r')} and (r.version = ${version}::int or h.version is not null)
+      and ${visibility.where('r')}`);
+  return row && toRow(row);
+}
+/** The column's limit: a larger number names no version. */
+const versionMax = 2_147_483_647;
+
+export function toRow(row: StoredRow): Row {
+  return {
+    bucket: row.bucket,
+    type: typeName(row.type),
+    id: row.id,
+    version: row.version,
+    lastUpdated: row.last_updated,
+    isDeleted: row.is_deleted,
+    owner: row.owner,
+    patient: row.patient ?? undefined,
+    otherPatients: row.other_patients ?? [],
+    body: row.body,
+    decidedBy: row.decided_by ?? '',
+  };
+}

@@ -1,0 +1,234 @@
+/** The statements of a commit. Each takes any number of rows, so a batch costs as many statements as a single write. */
+import type { Tx } from '../db.ts';
+import { sql } from '../db/sql.ts';
+import { ownBucket } from '../fhir/ids.ts';
+import { typeCode, typeName } from '../fhir/types.ts';
+import type { IndexColumns } from './params/columns.ts';
+import { timestampOf } from './params/date.ts';
+import type { PastVersion, State } from './version.ts';
+
+export interface Key {
+  readonly bucket: number;
+  readonly type: string;
+  readonly id: string;
+}
+
+interface LockedRow {
+  bucket: number;
+  type: number;
+  id: string;
+  version: number;
+  last_updated: Date;
+  is_deleted: boolean;
+  owner: string;
+  patient: string | null;
+  other_patients: string[] | null;
+  labels: number;
+  clinical_from: number | null;
+  clinical_to: number | null;
+  precedence: number;
+  body: string;
+}
+
+/** Current states, locked until the transaction ends, in one order for everybody so that no two wait for each other. */
+export async function lockRows(tx: Tx, keys: readonly Key[]): Promise<State[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.query<LockedRow>(sql`
+    select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.labels,
+      extract(epoch from r.clinical_from)::float8 * 1000 as clinical_from,
+      extract(epoch from r.clinical_to)::float8 * 1000 as clinical_to, r.precedence, r.body
+    from resource r
+    join unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
+      ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)
+      on r.bucket = k.bucket and r.type = k.type and r.id = k.id
+    order by r.bucket, r.type, r.id
+    for update of r`);
+  return rows.map((row) => ({
+    bucket: row.bucket,
+    type: typeName(row.type),
+    id: row.id,
+    version: row.version,
+    lastUpdated: row.last_updated,
+    isDeleted: row.is_deleted,
+    owner: row.owner,
+    patient: row.patient ?? undefined,
+    otherPatients: row.other_patients ?? [],
+    labels: row.labels,
+    clinicalFrom: row.clinical_from ?? undefined,
+    clinicalTo: row.clinical_to ?? undefined,
+    precedence: row.precedence,
+    body: row.body,
+  }));
+}
+
+/** Buckets of client-assigned ids, by `Type/id`. */
+export async function readLocators(tx: Tx, keys: readonly Omit<Key, 'bucket'>[]): Promise<Map<string, number>> {
+  if (keys.length === 0) return new Map();
+  const rows = await tx.query<{ type: number; id: string; bucket: number }>(sql`
+    select l.type, l.id, l.bucket from locator l
+    join unnest(${keys.map(({ id }) => ownBucket(id))}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
+      ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)
+      on l.id_bucket = k.bucket and l.type = k.type and l.id = k.id`);
+  return new Map(rows.map(({ type, id, bucket }) => [`${typeName(type)}/${id}`, bucket]));
+}
+
+export async function insertLocators(tx: Tx, keys: readonly Key[]): Promise<void> {
+  if (keys.length === 0) return;
+  const taken = await tx.query(sql`
+    insert into locator (id_bucket, type, id, bucket)
+    select * from unnest(${keys.map(({ id }) => ownBucket(id))}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
+      ${keys.map(({ id }) => id)}::text[], ${keys.map(({ bucket }) => bucket)}::int[])
+    on conflict do nothing returning id`);
+  if (taken.length < keys.length) throw new ConcurrentWrite();
+}
+
+/** Owners of Patients that exist, by id. */
+export async function readPatientOwners(tx: Tx, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.query<{ id: string; owner: string }>(sql`
+    select r.id, r.owner from resource r
+    join unnest(${ids.map(ownBucket)}::int[], ${ids}::text[]) k (bucket, id) on r.bucket = k.bucket and r.id = k.id
+    where r.type = ${typeCode('Patient')} and not r.is_deleted`);
+  return new Map(rows.map(({ id, owner }) => [id, owner]));
+}
+
+/**
+ * Two transactions made the same row at the same time. PostgreSQL's own code for it, so that `inTransaction` tries again
+ * and then finds the row of the other.
+ */
+export class ConcurrentWrite extends Error {
+  readonly code = '40001';
+  constructor() {
+    super('another transaction created the same row');
+  }
+}
+
+export interface IndexedState {
+  readonly state: State;
+  readonly columns: IndexColumns;
+}
+
+export async function insertRows(tx: Tx, rows: readonly IndexedState[]): Promise<void> {
+  if (rows.length === 0) return;
+  const a = arraysOf(rows);
+  const inserted = await tx.query(sql`
+    insert into resource (bucket, type, id, version, last_updated, owner, patient, other_patients, labels, clinical_from,
+      clinical_to, precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, body)
+    select bucket, type, id, version, last_updated, owner, patient, other_patients::text[], labels, clinical_from,
+      clinical_to, precedence, date_low, date_high, tokens::bigint[], keys::bigint[], strings::text[],
+      range_keys::bigint[], range_lows::float8[], range_highs::float8[], body
+    from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
+      ${a.lastUpdated}::timestamptz[], ${a.owner}::text[], ${a.patient}::text[], ${a.otherPatients}::text[],
+      ${a.labels}::int[], ${a.clinicalFrom}::timestamptz[], ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[],
+      ${a.dateLow}::timestamptz[], ${a.dateHigh}::timestamptz[], ${a.tokens}::text[], ${a.keys}::text[],
+      ${a.strings}::text[], ${a.rangeKeys}::text[], ${a.rangeLows}::text[], ${a.rangeHighs}::text[], ${a.body}::text[])
+      as v (bucket, type, id, version, last_updated, owner, patient, other_patients, labels, clinical_from, clinical_to,
+        precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, body)
+    on conflict (bucket, type, id) do nothing
+    returning 1 as one`);
+  if (inserted.length < rows.length) throw new ConcurrentWrite();
+}
+
+/** The rows are locked: nothing came between. `bucket`, `owner` and `patient` never change. */
+export async function updateRows(tx: Tx, rows: readonly IndexedState[]): Promise<void> {
+  if (rows.length === 0) return;
+  const a = arraysOf(rows);
+  await tx.query(sql`
+    update resource r set version = v.version, last_updated = v.last_updated, is_deleted = false,
+      other_patients = v.other_patients::text[], labels = v.labels, clinical_from = v.clinical_from,
+      clinical_to = v.clinical_to, precedence = v.precedence, date_low = v.date_low, date_high = v.date_high,
+      tokens = v.tokens::bigint[], keys = v.keys::bigint[], strings = v.strings::text[],
+      range_keys = v.range_keys::bigint[], range_lows = v.range_lows::float8[], range_highs = v.range_highs::float8[],
+      body = v.body
+    from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
+      ${a.lastUpdated}::timestamptz[], ${a.otherPatients}::text[], ${a.labels}::int[], ${a.clinicalFrom}::timestamptz[],
+      ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[], ${a.dateLow}::timestamptz[],
+      ${a.dateHigh}::timestamptz[], ${a.tokens}::text[], ${a.keys}::text[], ${a.strings}::text[],
+      ${a.rangeKeys}::text[], ${a.rangeLows}::text[], ${a.rangeHighs}::text[], ${a.body}::text[])
+      as v (bucket, type, id, version, last_updated, other_patients, labels, clinical_from, clinical_to, precedence,
+        date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, body)
+    where r.bucket = v.bucket and r.type = v.type and r.id = v.id`);
+}
+
+export async function insertHistory(tx: Tx, rows: readonly PastVersion[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.query(sql`
+    insert into resource_history (bucket, type, id, version, last_updated, is_deleted, body)
+    select * from unnest(${rows.map(({ bucket }) => bucket)}::int[], ${rows.map(({ type }) => typeCode(type))}::smallint[],
+      ${rows.map(({ id }) => id)}::text[], ${rows.map(({ version }) => version)}::int[],
+      ${rows.map(({ lastUpdated }) => lastUpdated.toISOString())}::timestamptz[],
+      ${rows.map(({ isDeleted }) => isDeleted)}::boolean[], ${rows.map(({ body }) => body)}::text[])`);
+}
+
+/** Older states of these rows, the latest first: a late state that is already among them is not kept twice. */
+export async function readPast(tx: Tx, keys: readonly Key[]): Promise<PastVersion[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.query<LockedRow>(sql`
+    select h.bucket, h.type, h.id, h.version, h.last_updated, h.is_deleted, h.body
+    from unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
+      ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)
+    cross join lateral (
+      select * from resource_history h where h.bucket = k.bucket and h.type = k.type and h.id = k.id
+      order by h.version desc limit ${pastVersionsMax}) h`);
+  return rows.map((row) => ({
+    bucket: row.bucket,
+    type: typeName(row.type),
+    id: row.id,
+    version: row.version,
+    lastUpdated: row.last_updated,
+    isDeleted: row.is_deleted,
+    body: row.body,
+  }));
+}
+/** A result has a handful of states; a row with more is searched no further and keeps a repeated late one twice. */
+const pastVersionsMax = 50;
+
+/** Read by feeds/outbox.ts. */
+export async function insertOutbox(tx: Tx, versions: readonly (Key & { version: number })[], at: Date): Promise<void> {
+  if (versions.length === 0) return;
+  await tx.query(sql`
+    insert into outbox (committed_at, buckets, types, ids, versions)
+    values (${at.toISOString()}::timestamptz, ${versions.map(({ bucket }) => bucket)}::int[],
+      ${versions.map(({ type }) => typeCode(type))}::smallint[], ${versions.map(({ id }) => id)}::text[],
+      ${versions.map(({ version }) => version)}::int[])`);
+}
+
+/** One array a column, as `unnest` takes them; columns that are arrays themselves travel as text. */
+function arraysOf(rows: readonly IndexedState[]) {
+  const ofState = <T>(pick: (state: State) => T): T[] => rows.map(({ state }) => pick(state));
+  const ofIndex = <T>(pick: (columns: IndexColumns) => T): T[] => rows.map(({ columns }) => pick(columns));
+  const timestamp = (ms: number | undefined): string | null => (ms === undefined ? null : timestampOf(ms));
+  return {
+    bucket: ofState(({ bucket }) => bucket),
+    type: ofState(({ type }) => typeCode(type)),
+    id: ofState(({ id }) => id),
+    version: ofState(({ version }) => version),
+    lastUpdated: ofState(({ lastUpdated }) => lastUpdated.toISOString()),
+    owner: ofState(({ owner }) => owner),
+    patient: ofState(({ patient }) => patient ?? null),
+    otherPatients: ofState(({ otherPatients }) => textArray(otherPatients)),
+    labels: ofState(({ labels }) => labels),
+    clinicalFrom: ofState(({ clinicalFrom }) => timestamp(clinicalFrom)),
+    clinicalTo: ofState(({ clinicalTo }) => timestamp(clinicalTo)),
+    precedence: ofState(({ precedence }) => precedence),
+    body: ofState(({ body }) => body),
+    dateLow: ofIndex(({ dateLow }) => timestampOf(dateLow)),
+    dateHigh: ofIndex(({ dateHigh }) => timestamp(dateHigh)),
+    tokens: ofIndex(({ tokens }) => `{${[...tokens].join(',')}}`),
+    keys: ofIndex(({ keys }) => numberArray([...keys])),
+    strings: ofIndex(({ strings }) => textArray([...strings])),
+    rangeKeys: ofIndex(({ rangeKeys }) => numberArray(rangeKeys)),
+    rangeLows: ofIndex(({ rangeLows }) => numberArray(rangeLows)),
+    rangeHighs: ofIndex(({ rangeHighs }) => numberArray(rangeHighs)),
+  };
+}
+
+function numberArray(values: readonly (number | bigint)[]): string | null {
+  return values.length === 0 ? null : `{${values.join(',')}}`;
+}
+
+/** @see https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO */
+function textArray(values: readonly string[]): string | null {
+  if (values.length === 0) return null;
+  return `{${values.map((value) => `"${value.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+}

@@ -1,0 +1,101 @@
+/**
+ * A parsed search as conditions over one alias of `resource`. Whether the search is of one patient's record decides the
+ * plan: then it walks the btree prefix (bucket, patient, type), whatever the size of the table.
+ */
+import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { tokenHash } from '../fhir/hash.ts';
+import { Problem } from '../fhir/problem.ts';
+import type { Filter, MissingFilter, ReferenceFilter, SearchRequest, TokenFilter } from '../fhir/search-request.ts';
+import { typeCode } from '../fhir/types.ts';
+import { matchDate } from './params/date.ts';
+import { matchNumber } from './params/number.ts';
+import { matchQuantity } from './params/quantity.ts';
+import { matchReference, type Aliases } from './params/reference.ts';
+import { matchString } from './params/string.ts';
+import { hasToken, matchToken } from './params/token.ts';
+import { matchUri } from './params/uri.ts';
+import { isCompartmentParam, isInDirectory, isKeyed, mainDateOf } from './place.ts';
+import { isAmong } from './locate.ts';
+
+export interface CompiledSearch {
+  /** Source patients whose compartments hold every match; undefined when any row of the type may match. */
+  readonly patients: readonly string[] | undefined;
+  /** Everything but the compartment and who may see. */
+  readonly where: Sql;
+}
+
+/** Patients a search may name at once: a page is merged from one btree scan each. */
+const patientsMax = 200;
+
+/** @throws Problem not-supported for a type R4 does not have */
+export function compileSearch(request: SearchRequest, alias: string, aliases: Aliases): CompiledSearch {
+  const code = typeCode(request.type);
+  if (code === undefined) throw new Problem('not-supported', `${request.type} is no R4 resource type`);
+  const patients = compartmentsOf(request, aliases);
+  const isScoped = patients !== undefined;
+  const row = raw(alias);
+  const conditions = [
+    sql`${row}.type = ${code}`,
+    sql`not ${row}.is_deleted`,
+    ...request.filters.map((filter) => matchFilter(filter, request.type, alias, isScoped, aliases)),
+  ];
+  return { patients, where: join(conditions, ' and ') };
+}
+
+/** Ids of the Patients a search names: the caller asks identity for the other records of the same persons. */
+export function patientsNamed(request: SearchRequest): string[] {
+  const named = request.filters
+    .filter((filter) => filter.kind === 'reference')
+    .flatMap(({ values, param }) => values.filter((value) => isPatient(value, param.target)).map(({ id }) => id));
+  return [...new Set(named.filter((id) => id !== undefined))];
+}
+
+function compartmentsOf({ type, filters }: SearchRequest, aliases: Aliases): string[] | undefined {
+  const scope = filters.find((filter): filter is ReferenceFilter => {
+    if (filter.kind !== 'reference' || !isCompartmentParam(type, filter.index)) return false;
+    return filter.values.every((value) => isPatient(value, filter.param.target));
+  });
+  if (scope === undefined) return undefined;
+  const patients = new Set(scope.values.flatMap(({ id = '' }) => aliases.get(id) ?? [id]));
+  if (patients.size > patientsMax) throw new Problem('too-costly', `at most ${patientsMax} patients at once`);
+  return [...patients];
+}
+
+function isPatient(value: ReferenceFilter['values'][number], target: readonly string[] | undefined): boolean {
+  if (value.id === undefined || value.url !== undefined) return false;
+  return value.type === undefined ? target?.length === 1 && target[0] === 'Patient' : value.type === 'Patient';
+}
+
+function matchFilter(filter: Filter, type: string, alias: string, isScoped: boolean, aliases: Aliases): Sql {
+  switch (filter.kind) {
+    case 'token':
+      if (filter.index === '_id') return matchId(filter, type, alias);
+      return matchToken(filter, alias, !isScoped && isKeyed(type, 'token', filter.index));
+    case 'reference':
+      return matchReference(filter, alias, !isScoped && isKeyed(type, 'reference', filter.index), aliases);
+    case 'string':
+      return matchString(filter, alias, !isScoped && isInDirectory(type));
+    case 'date':
+      return matchDate(filter, alias, mainDateOf(type));
+    case 'number':
+      return matchNumber(filter, alias);
+    case 'quantity':
+      return matchQuantity(filter, alias);
+    case 'uri':
+      return matchUri(filter, alias, !isScoped);
+  }
+  return matchMissing(filter, alias);
+}
+
+/** FHIR R4 search.html#missing */
+function matchMissing({ index, isMissing }: MissingFilter, alias: string): Sql {
+  const present = hasToken([tokenHash(index, undefined, undefined)], alias);
+  return isMissing ? sql`not ${present}` : present;
+}
+
+/** `_id` says where the row is, as a read does. */
+function matchId({ values, isNegated }: TokenFilter, type: string, alias: string): Sql {
+  const ids = values.map(({ code = '' }) => code);
+  const found = isAmong(type, ids, alias);
+  return isNegated ? sql`not ${found}` : found;
+}

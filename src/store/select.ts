@@ -1,0 +1,125 @@
+/**
+ * A page of a search: one statement, one snapshot, in which every alias carries the caller's visibility. Hidden rows are
+ * left out before the limit, the order and the count, so none of them tells of a row that may not be seen (LEAKS 3, 4).
+ */
+import type { Tx } from '../db.ts';
+import { join, plannedAnew, raw, sql, type Sql } from '../db/sql.ts';
+import { ownBucket } from '../fhir/ids.ts';
+import type { SearchRequest } from '../fhir/search-request.ts';
+import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
+import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
+import type { Aliases } from './params/reference.ts';
+import { toRow, type StoredRow } from './read.ts';
+import type { Row } from './row.ts';
+import { compileSearch } from './search.ts';
+import type { Visibility } from './visibility.ts';
+
+export interface SelectOptions {
+  readonly seal: CursorSeal;
+  /** Records of the same persons, for every Patient the request names (`patientsNamed`). Default: each is alone. */
+  readonly aliases?: Aliases;
+  /**
+   * Only rows in the compartments of these source patients, whatever the request names: a caller that may see no others
+   * (a patient's own token, a launch context) is served from them. The visibility still decides on every row.
+   */
+  readonly within?: readonly string[];
+}
+
+export interface Page {
+  readonly rows: readonly Row[];
+  /** Cursor of the next page; undefined on the last. */
+  readonly next?: string;
+  /** With `_total=accurate` (or `estimate`, which is served as exactly), or `_count=0`. */
+  readonly total?: number;
+}
+
+/** @throws Problem value for a foreign cursor, not-supported for a sort that is not served, too-costly for too many values */
+export async function selectPage(
+  db: Tx,
+  visibility: Visibility,
+  request: SearchRequest,
+  options: SelectOptions,
+): Promise<Page> {
+  const { statement, keys } = compilePage(visibility, request, options);
+  const rows = await db.query<PageRow>(statement);
+  // An empty first page says that nothing matches; an empty later one does not say how much there was before.
+  const total = rows.length > 0 ? rows[0]?.total : isCounted(request) && request.cursor === undefined ? 0 : undefined;
+  const page = rows.slice(0, request.count);
+  const last = page.at(-1);
+  const hasMore = rows.length > request.count && last !== undefined;
+  return {
+    rows: page.map(toRow),
+    ...(hasMore ? { next: sealCursor(positionOf(last, keys), options.seal) } : {}),
+    ...(total === undefined ? {} : { total }),
+  };
+}
+
+/** `_total=estimate` is answered exactly. */
+function isCounted({ total, count, summary }: SearchRequest): boolean {
+  return total !== 'none' || count === 0 || summary === 'count';
+}
+
+type PageRow = StoredRow & { total?: number } & Record<`key${number}`, string | null>;
+
+function positionOf(row: PageRow, keys: readonly OrderKey[]): Position {
+  return { id: row.id, keys: keys.map((_, index) => row[`key${index}`] ?? null) };
+}
+
+const columns = raw(
+  'r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body',
+);
+
+export function compilePage(
+  visibility: Visibility,
+  request: SearchRequest,
+  { aliases = new Map(), within, seal }: SelectOptions,
+): { statement: Sql; keys: readonly OrderKey[] } {
+  const { where, patients: named } = compileSearch(request, 'r', aliases);
+  const patients = within === undefined ? named : (named?.filter((id) => within.includes(id)) ?? within);
+  const keys = orderOf(request, patients !== undefined);
+  const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
+  const visible = sql`${where} and ${visibility.where('r')}`;
+  const here = position === undefined ? visible : sql`${visible} and ${isAfter(keys, position, 'r')}`;
+  const page = pageOf(here, visibility.decidedBy('r'), { patients, keys, limit: request.count + 1 });
+  const statement = isCounted(request)
+    ? sql`select page.*, (select count(*)::int from ${from(patients)} where ${visible}) as total from (${page}) page`
+    : page;
+  // A search across patients is planned for its values: a rare code and a common one want different indexes.
+  return { statement: patients === undefined ? plannedAnew(statement) : statement, keys };
+}
+
+/** The rows of a page, in order; one row more than asked tells that there is a next page. */
+function pageOf(
+  here: Sql,
+  decidedBy: Sql,
+  { patients, keys, limit }: { patients: readonly string[] | undefined; keys: readonly OrderKey[]; limit: number },
+): Sql {
+  const keyColumns = keys.map((key, index) => sql`${key.value('r')} as order${raw(String(index))}`);
+  const order = orderBy(keys, (key) => key.value('r'), raw('r.id'));
+  const rows = (source: Sql, condition: Sql): Sql => sql`
+    select ${columns}, ${join([...keyColumns, sql`${decidedBy} as decided_by`], ', ')}
+    from ${source} where ${condition} order by ${order} limit ${limit}`;
+  const inner =
+    patients === undefined || patients.length === 1
+      ? rows(raw('resource r'), patients === undefined ? here : sql`${isIn(patients[0] as string)} and ${here}`)
+      : // A scan for each record, merged: an `in` list would read every row of all of them before it sorts.
+        sql`
+        select one.* from unnest(${patients.map(ownBucket)}::int[], ${patients}::text[]) c (bucket, patient)
+        cross join lateral (${rows(raw('resource r'), sql`r.bucket = c.bucket and r.patient = c.patient and ${here}`)}) one`;
+  const outerOrder = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
+  const positions = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
+  return sql`
+    select ${raw(columns.strings.join('').replaceAll('r.', 'p.'))}, p.decided_by, ${join(positions, ', ')}
+    from (${inner}) p order by ${outerOrder} limit ${limit}`;
+}
+
+function isIn(patient: string): Sql {
+  return sql`r.bucket = ${ownBucket(patient)} and r.patient = ${patient}`;
+}
+
+function from(patients: readonly string[] | undefined): Sql {
+  return patients === undefined
+    ? raw('resource r')
+    : sql`unnest(${patients.map(ownBucket)}::int[], ${patients}::text[]) c (bucket, patient)
+      join resource r on r.bucket = c.bucket and r.patient = c.patient`;
+}
