@@ -50,6 +50,12 @@ export interface CompiledBuild {
   readonly refs: readonly CompiledRef[];
 }
 
+export interface CompiledMessage {
+  readonly builds: readonly CompiledBuild[];
+  /** Positions that say how the message is made; kept like all others, not counted as unmapped. */
+  readonly structural: ReadonlySet<string>;
+}
+
 export interface CompiledRef {
   readonly target: Target;
   readonly reach: 'nearest' | 'only' | 'each';
@@ -60,8 +66,8 @@ export interface CompiledRef {
 export interface CompiledMap {
   /** Content hash of everything that decides what a message becomes. */
   readonly version: string;
-  /** `ADT^A01` -> what to build. */
-  readonly messages: ReadonlyMap<string, readonly CompiledBuild[]>;
+  /** By `ADT^A01`. */
+  readonly messages: ReadonlyMap<string, CompiledMessage>;
   readonly defaultEvents: ReadonlyMap<string, string>;
   readonly codes: ReadonlySet<string>;
   readonly datatypes: ReadonlyMap<string, ConvertPart>;
@@ -101,10 +107,11 @@ function compile(source: MapSource, version: string): CompiledMap {
   for (const map of source.datatypes.values()) context.datatypes.set(map.id, () => undefined);
   for (const map of source.datatypes.values()) context.datatypes.set(map.id, compileDatatype(map, context));
   const segments = new Map([...source.segments].map(([id, map]) => [id, compileSegment(map, context)]));
-  const messages = new Map<string, readonly CompiledBuild[]>();
+  const messages = new Map<string, CompiledMessage>();
   for (const message of source.messages) {
     const builds = message.build.map((build) => compileBuild(build, source, segments));
-    for (const event of message.events) messages.set(`${message.code}^${event}`, builds);
+    const compiled = { builds, structural: new Set(message.structural) };
+    for (const event of message.events) messages.set(`${message.code}^${event}`, compiled);
   }
   const defaults = source.messages.flatMap(({ code, defaultEvent }) =>
     defaultEvent ? [[code, defaultEvent] as const] : [],
@@ -195,7 +202,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
   const { segment, field, component, subcomponent } = parsePosition(rule.from as string);
   if (converter.takes === 'segment') return segmentStep(converter.convert, segment, target, info);
   if (field === 0) throw invalid(rule.at, `${rule.as} reads a field, not a whole segment`);
-  const convert = compileRead(converter, component, subcomponent, info);
+  const read = compileRead(converter, component, subcomponent, info, target);
   const each = rule.each === true;
   return (node, root, run, draft) => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
@@ -209,8 +216,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
         continue;
       }
       if (target.isSet(root)) return;
-      const value = convert(part, run);
-      if (value !== undefined) target.put(root, value);
+      read(part, run, root);
     }
   };
 }
@@ -229,44 +235,39 @@ function segmentStep(
   };
 }
 
-/** Reads a part as the converter wants it, and takes what gave a value: what gave none stays to be kept beside. */
+type ReadPart = (part: Part, run: Run, root: Element) => void;
+
+/** Reads a part as its converter wants it, puts the value, and takes what was put: the rest stays to be kept beside. */
 function compileRead(
   converter: Exclude<Converter, { takes: 'segment' }>,
   component: number,
   subcomponent: number,
   info: RuleInfo,
-): (part: Part, run: Run) => unknown {
-  if (converter.takes === 'part') {
-    const { convert } = converter;
-    if (component === 0) return (part, run) => convert(part, run, info);
-    return (part, run) => (part.has(component) ? convert(part.child(component), run, info) : undefined);
-  }
+  target: Target,
+): ReadPart {
   const { convert, takes } = converter;
+  if (takes === 'part') {
+    return (part, run, root) => {
+      if (component !== 0 && !part.has(component)) return;
+      const value = convert(component === 0 ? part : part.child(component), run, info);
+      if (value !== undefined) target.put(root, value);
+    };
+  }
   if (component === 0 && takes === 'whole') {
-    return (part, run) => takeWhole(part, convert(part.peekAll(), run, info));
+    return (part, run, root) => {
+      const value = convert(part.peekAll(), run, info);
+      if (value !== undefined && target.put(root, value)) part.takeAll();
+    };
   }
   const index = component === 0 ? 1 : component;
-  if (subcomponent === 0) return (part, run) => takeText(part, index, run, convert, info);
-  return (part, run) => takeText(part.child(index), subcomponent, run, convert, info);
-}
-
-function takeWhole(part: Part, value: unknown): unknown {
-  if (value !== undefined) part.takeAll();
-  return value;
-}
-
-function takeText(
-  part: Part,
-  index: number,
-  run: Run,
-  convert: (text: string, run: Run, info: RuleInfo) => unknown,
-  info: RuleInfo,
-): unknown {
-  const text = part.peek(index);
-  if (text === '' || text === '""') return undefined;
-  const value = convert(text, run, info);
-  if (value !== undefined) part.take(index);
-  return value;
+  const readText = (part: Part, at: number, run: Run, root: Element): void => {
+    const text = part.peek(at);
+    if (text === '' || text === '""') return;
+    const value = convert(text, run, info);
+    if (value !== undefined && target.put(root, value)) part.take(at);
+  };
+  if (subcomponent === 0) return (part, run, root) => readText(part, index, run, root);
+  return (part, run, root) => readText(part.child(index), subcomponent, run, root);
 }
 
 function isEmpty(element: Element): boolean {
@@ -302,20 +303,17 @@ function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): P
     .map((text, index) => (index === 0 ? text : Number(text)));
   if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
   if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
-  const infos = new Map<string, RuleInfo>();
-  const reads = new Map<string, (part: Part, run: Run) => unknown>();
+  const reads = new Map<string, ReadPart>();
   return (part, root, run, position) => {
     if (target.isSet(root)) return;
     let read = reads.get(position);
     if (read === undefined) {
       // A code is counted where it stands in the segment (PID-3.5), not where in its data type.
       const at = component === 0 ? position : `${position}.${component}`;
-      infos.set(position, { ...info, position: at });
-      read = compileRead(converter, component as number, subcomponent as number, infos.get(position) as RuleInfo);
+      read = compileRead(converter, component as number, subcomponent as number, { ...info, position: at }, target);
       reads.set(position, read);
     }
-    const value = read(part, run);
-    if (value !== undefined) target.put(root, value);
+    read(part, run, root);
   };
 }
 

@@ -36,18 +36,14 @@ export function toConcept(part: Part, run: Run, info: RuleInfo): CodeableConcept
     if (code > count) break;
     addCoding(codings, part, [code, display, system, version], run, info);
   }
-  const text = count >= 9 ? part.get(9) : '';
-  if (codings.length === 0 && text === '') return undefined;
+  const text = count >= 9 ? sent(part, 9) : '';
   const [first] = codings;
+  if (first === undefined) return text === '' ? undefined : { text };
   // A text without code is what the sender said in words.
-  const words = text !== '' ? text : first?.code === undefined ? first?.display : undefined;
-  if (codings.length === 1 && first?.code === undefined)
-    return first?.system === undefined ? { text: words } : { coding: codings, text: words };
-  return words === undefined
-    ? { coding: codings }
-    : codings.length === 0
-      ? { text: words }
-      : { coding: codings, text: words };
+  const words = text === '' && first.code === undefined ? first.display : text;
+  const isOnlyWords = codings.length === 1 && first.code === undefined && first.system === undefined;
+  if (isOnlyWords && words === first.display) return { text: words };
+  return words === '' || words === undefined ? { coding: codings } : { coding: codings, text: words };
 }
 
 function addCoding(

@@ -40,7 +40,6 @@ export function observationValue(node: Node, run: Run, info: RuleInfo): Element 
     const [part] = reader.parts(6);
     return part === undefined || part.value.isNull ? none : unitOf(part, run);
   };
-  reader.parts(2)[0]?.take(1);
   if (type === 'NA') return sampledData(parts, unit) ?? textValue(parts);
   const convert = values[type];
   if (convert === undefined) return textValue(parts);
@@ -67,18 +66,19 @@ function textValue(parts: readonly Part[]): Element | undefined {
 /** OBX-6: UCUM where the sender says so or the text leaves no doubt (vocabulary `ucum`); the unit stays as sent. */
 function unitOf(part: Part, run: Run): Unit {
   const code = part.get(1);
-  const text = part.get(2);
+  const text = part.peek(2);
   const name = part.peek(3);
   if (code === '' && text === '') return none;
   const unit = text || code;
+  if (name !== '' || code === '') part.take(2);
   const isUcum = name !== '' && codingSystem(name, run) === ucum;
   if (isUcum && code !== '') {
     part.take(3);
     return { unit, system: ucum, code: cleanCode(code) };
   }
   const entry = run.map.vocabularies.get('ucum')?.entries.get(code || text);
-  if (entry !== undefined && name === '') return { unit, system: ucum, code: entry.code };
-  if (name === '' || code === '') return { unit };
+  if (entry !== undefined && name === '') return { unit: code || text, system: ucum, code: entry.code };
+  if (name === '' || code === '') return { unit: code || text };
   part.take(3);
   return { unit, system: codingSystem(name, run), code: cleanCode(code) };
 }

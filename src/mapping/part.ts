@@ -33,7 +33,8 @@ export class Part {
 
   /** The text of a component (or subcomponent) without taking it. */
   peek(index: number): string {
-    return this.component === 0 ? this.value.whole(index) : this.value.get(this.component, index);
+    const text = this.component === 0 ? this.value.whole(index) : this.value.get(this.component, index);
+    return isBlank(text) ? '' : text;
   }
 
   /** The text of a component (or subcomponent), which counts as taken. */
@@ -59,6 +60,14 @@ export class Part {
 
   takeAll(): void {
     this.#isWhole = true;
+  }
+
+  /** What was taken of a part with the same text was taken of this one as well. */
+  sameAs(other: Part): void {
+    this.#taken = other.#taken;
+    this.#beyond = other.#beyond;
+    this.#isWhole = other.#isWhole;
+    this.#children = other.#children;
   }
 
   /** A component as a part of its own, for data types within data types (CX.4 is an HD). */
@@ -98,7 +107,12 @@ export class Part {
 
 function pushLeaf(position: string, text: string, left: Leaf[]): void {
   // `""` in a component removes nothing that FHIR could hold, and is no value either.
-  if (text !== '' && text !== '""') left.push({ position, text });
+  if (text !== '' && text !== '""' && !isBlank(text)) left.push({ position, text });
+}
+
+/** R4 has no string of white space, and HL7v2 no meaning for one. */
+function isBlank(text: string): boolean {
+  return text.charCodeAt(0) <= 32 && text.trim() === '';
 }
 
 const none: readonly Part[] = [];

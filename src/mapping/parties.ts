@@ -4,14 +4,29 @@ import type { Part } from './part.ts';
 import type { DraftBuilder, Element, Reference, Run } from './state.ts';
 import { localUri } from './extensions.ts';
 
-/** Adds what a draft does not say yet: a second mention may know more, and never contradicts the first. */
-function fill(draft: DraftBuilder, element: Element | undefined): void {
+/** Adds what a draft does not say yet: a second mention may know another name, number or address. */
+export function fill(draft: DraftBuilder, element: Element | undefined): void {
   if (element === undefined) return;
-  for (const name in element) draft.resource[name] ??= element[name];
+  for (const name in element) {
+    const [known, value] = [draft.resource[name], element[name]];
+    if (known === undefined) draft.resource[name] = value;
+    else if (Array.isArray(known) && Array.isArray(value)) addMissing(known as unknown[], value as unknown[]);
+  }
+}
+
+function addMissing(known: unknown[], items: readonly unknown[]): void {
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    if (!known.some((other) => JSON.stringify(other) === text)) known.push(item);
+  }
 }
 
 /** XCN as a reference to a Practitioner. @see HL7 v2-to-FHIR, XCN[Practitioner] */
 export function practitioner(part: Part, run: Run, { position }: RuleInfo): Reference | undefined {
+  return run.mention('XCN', part, () => readPractitioner(part, run, position));
+}
+
+function readPractitioner(part: Part, run: Run, position: string): Reference | undefined {
   const id = part.peek(1);
   const family = part.child(2).peek(1);
   const given = part.peek(3);
@@ -26,6 +41,10 @@ export function practitioner(part: Part, run: Run, { position }: RuleInfo): Refe
 
 /** XON as a reference to an Organization. @see HL7 v2-to-FHIR, XON[Organization] */
 export function organization(part: Part, run: Run, { position }: RuleInfo): Reference | undefined {
+  return run.mention('XON', part, () => readOrganization(part, run, position));
+}
+
+function readOrganization(part: Part, run: Run, position: string): Reference | undefined {
   const name = part.peek(1);
   const id = part.peek(10) || part.peek(3);
   if (id === '' && name === '') return undefined;
@@ -71,6 +90,10 @@ const physicalTypes = 'http://terminology.hl7.org/CodeSystem/location-physical-t
 
 /** PL as a reference to its narrowest Location; each is part of the wider one. */
 export function location(part: Part, run: Run): Reference | undefined {
+  return run.mention('PL', part, () => readLocation(part, run));
+}
+
+function readLocation(part: Part, run: Run): Reference | undefined {
   const key: string[] = [];
   const names: string[] = [];
   let inner: DraftBuilder | undefined;
@@ -169,7 +192,7 @@ function systemOf(namespace: string, universal: string, type: string, run: Run):
 function universalUri(universal: string, type: string): string | undefined {
   if (universal === '') return undefined;
   if ((type === 'ISO' || type === '') && /^[0-2](\.(0|[1-9]\d*))+$/.test(universal)) return `urn:oid:${universal}`;
-  if (type === 'UUID' || type === 'GUID') return `urn:uuid:${universal.toLowerCase()}`;
+  if (uuid.test(universal)) return `urn:uuid:${universal.toLowerCase()}`;
   return /^(https?|urn):\S+$/.test(universal) ? universal : undefined;
 }
 
@@ -177,3 +200,4 @@ function universalUri(universal: string, type: string): string | undefined {
 export function authorityName(part: Part): string | undefined {
   return part.peek(1) === '' ? undefined : part.get(1);
 }
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,6 +1,6 @@
 /** One message through a compiled map. The parent decides the order; what each step means is in the tables. */
 import { Problem } from '../fhir/problem.ts';
-import type { CompiledBuild, CompiledMap, CompiledRef } from './compile.ts';
+import type { CompiledBuild, CompiledMap, CompiledMessage, CompiledRef } from './compile.ts';
 import type { Draft, MapContext, MappedMessage } from './draft.ts';
 import { unmappedUrl } from './extensions.ts';
 import type { Hl7Message } from './message.ts';
@@ -18,25 +18,25 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   const [header] = nodes;
   if (header === undefined || header.name !== 'MSH')
     throw new Problem('structure', 'the message does not begin with MSH');
-  const { builds, event } = buildsFor(map, nodes);
+  const { message: what, event } = messageMapFor(map, nodes);
   if (!nodes.some((node) => node.name === 'PID')) {
     throw new Problem('required', 'the message names no patient', { expression: 'PID', hint: 'Send a PID segment.' });
   }
   const run = new Run(map, context, header, event);
-  for (const build of builds) buildDrafts(build, nodes, run);
-  for (const build of builds) if (build.refs.length > 0) linkDrafts(build, nodes, run);
-  keepTheRest(nodes, run);
+  for (const build of what.builds) buildDrafts(build, nodes, run);
+  for (const build of what.builds) if (build.refs.length > 0) linkDrafts(build, nodes, run);
+  keepTheRest(nodes, run, what.structural);
   return { drafts: order(run.drafts), unmapped: run.unmapped, issues: run.issues, mapVersion: map.version };
 }
 
-/** The builds for MSH-9, or for EVN-1 or the code's default event where MSH-9 has only a code. */
-function buildsFor(map: CompiledMap, nodes: readonly Node[]): { builds: readonly CompiledBuild[]; event: string } {
+/** The message map for MSH-9, or for EVN-1 or the code's default event where MSH-9 has only a code. */
+function messageMapFor(map: CompiledMap, nodes: readonly Node[]): { message: CompiledMessage; event: string } {
   const [type] = (nodes[0] as Node).reader.parts(9);
   const [code = '', glued = ''] = (type?.peek(1) ?? '').split('_');
   const sent = type?.peek(2) || glued;
-  const event = sent || eventOf(nodes) || map.defaultEvents.get(code) || '';
-  const builds = map.messages.get(`${code}^${event}`);
-  if (builds !== undefined) return { builds, event };
+  const event = (sent || eventOf(nodes) || map.defaultEvents.get(code) || '').toUpperCase();
+  const found = map.messages.get(`${code}^${event}`);
+  if (found !== undefined) return { message: found, event };
   const isKnown = map.codes.has(code);
   throw new Problem(
     'not-supported',
@@ -123,7 +123,7 @@ function below(node: Node, type: string, run: Run): DraftBuilder[] {
 }
 
 /** What no rule took becomes an extension on the nearest resource, and is counted. */
-function keepTheRest(nodes: readonly Node[], run: Run): void {
+function keepTheRest(nodes: readonly Node[], run: Run, structural: ReadonlySet<string>): void {
   for (const node of nodes) {
     const left = node.reader.left();
     if (left.length === 0) continue;
@@ -133,7 +133,10 @@ function keepTheRest(nodes: readonly Node[], run: Run): void {
       url: unmappedUrl,
       extension: left.map(({ position, text }) => ({ url: position, valueString: text })),
     });
-    for (const leaf of left) run.unmapped.push({ kind: 'field', position: withoutRepetition(leaf) });
+    for (const leaf of left) {
+      const position = withoutRepetition(leaf);
+      if (!structural.has(position)) run.unmapped.push({ kind: 'field', position });
+    }
   }
 }
 

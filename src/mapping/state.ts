@@ -5,6 +5,7 @@ import type { CompiledMap, Vocabulary } from './compile.ts';
 import type { MapContext, MappingIssue, Unmapped } from './draft.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
+import type { Part } from './part.ts';
 import { offsetIn, parseDtm, type Dtm } from './time.ts';
 
 /** Any FHIR element under construction. */
@@ -53,6 +54,7 @@ export class Run {
   readonly #ids = new Map<string, DraftBuilder>();
   readonly #dates = new Map<string, string | Extended | undefined>();
   readonly #buckets = new Map<string, number>();
+  readonly #mentions = new Map<string, { part: Part; reference: Reference }>();
   readonly #zone: string | undefined;
 
   constructor(map: CompiledMap, context: MapContext, header: Node, event: string) {
@@ -113,6 +115,19 @@ export class Run {
     let bucket = this.#buckets.get(patient);
     if (bucket === undefined) this.#buckets.set(patient, (bucket = ownBucket(patient)));
     return bucket;
+  }
+
+  /** A person or organization named again with the same text is the same: read once, and all its values are accounted for. */
+  mention(type: string, part: Part, read: () => Reference | undefined): Reference | undefined {
+    const key = `${type} ${part.component} ${part.value.raw}`;
+    const known = this.#mentions.get(key);
+    if (known !== undefined) {
+      part.sameAs(known.part);
+      return known.reference;
+    }
+    const reference = read();
+    if (reference !== undefined) this.#mentions.set(key, { part, reference });
+    return reference;
   }
 
   countCode(position: string, vocabulary: Vocabulary, code: string): void {

@@ -72,6 +72,8 @@ export interface MessageMap {
   readonly events: readonly string[];
   /** The event of a message whose MSH-9 has only a code; undefined: such a message is refused. */
   readonly defaultEvent?: string;
+  /** Positions (set ids, OBX-2) that say how the message is made: kept beside like all that no rule takes, not counted. */
+  readonly structural: readonly string[];
   readonly build: readonly Build[];
   readonly at: string;
 }
@@ -294,13 +296,14 @@ function checkCondition(table: Table, path: Path, value: unknown): Condition {
 }
 
 function readMessageMap(table: Table): MessageMap {
-  table.only([], ['id', 'code', 'events', 'defaultEvent', 'build']);
+  table.only([], ['id', 'code', 'events', 'defaultEvent', 'structural', 'build']);
   const words = ['segment', 'resource', 'into', 'when', 'key', 'mode', 'maps', 'refs'];
   return {
     id: table.string(['id']),
     code: table.string(['code']),
     events: table.strings(['events']),
     defaultEvent: table.optional(['defaultEvent']),
+    structural: table.strings(['structural']),
     build: table.list(['build'], words).map((path) => readBuild(table, path)),
     at: table.at([]),
   };

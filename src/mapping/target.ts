@@ -19,7 +19,8 @@ export interface Target {
   /** True when every value gets an element of its own. */
   readonly isMany: boolean;
   isSet(root: Element): boolean;
-  put(root: Element, value: unknown): void;
+  /** False when the element cannot hold the value (an end before its start), which then stays where it was. */
+  put(root: Element, value: unknown): boolean;
 }
 
 /** @param path checked by table.ts, e.g. `Encounter.participant[].individual` */
@@ -30,18 +31,21 @@ export function compileTarget(path: string, constants: Readonly<Element> | undef
   const way = steps.slice(0, -1);
   const isMany = steps.some((step) => step.mode === 'new');
   const beside = constants === undefined ? undefined : deepFreeze(constants);
+  const isEnd = last.name === 'end' && !isMany;
   const newest = way.findLastIndex((step) => step.mode === 'new');
   return {
     top: (steps[0] as Step).name,
     isMany,
     isSet: isMany ? never : (root) => isSetAt(root, steps),
     put(root, value) {
+      if (isEnd && endsBeforeStart(root, way, value)) return false;
       let object = root;
       for (let index = 0; index < way.length; index++) {
         object = enter(object, way[index] as Step, index === newest ? beside : undefined);
       }
       const filled = beside !== undefined && newest < 0 ? fill(object, value, beside) : value;
       set(object, last, filled);
+      return true;
     },
   };
 }
@@ -58,8 +62,24 @@ const whole: Target = {
       else if (Array.isArray(known) && Array.isArray(item))
         root[name] = [...(known as unknown[]), ...(item as unknown[])];
     }
+    return true;
   },
 };
+
+/** R4 per-1: a period that is sent the wrong way round is no period. */
+function endsBeforeStart(root: Element, way: readonly Step[], value: unknown): boolean {
+  let object: Element | undefined = root;
+  for (const step of way) {
+    const next = object[step.name];
+    object = (step.mode === 'index' && Array.isArray(next) ? (next as unknown[])[step.index] : next) as
+      | Element
+      | undefined;
+    if (object === undefined) return false;
+  }
+  const start = object['start'];
+  const end = value instanceof Extended ? value.value : value;
+  return typeof start === 'string' && typeof end === 'string' && Date.parse(end) < Date.parse(start);
+}
 
 function never(): boolean {
   return false;
