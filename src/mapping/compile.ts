@@ -206,7 +206,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
   const each = rule.each === true;
   return (node, root, run, draft) => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
-    if (reader === undefined) return;
+    if (reader === undefined || field > reader.segment.fieldCount) return;
     const parts = reader.parts(field);
     const count = each ? parts.length : Math.min(parts.length, 1);
     for (let index = 0; index < count; index++) {

@@ -7,6 +7,7 @@
  */
 import type { Hl7Message } from './message.ts';
 import { SegmentReader } from './part.ts';
+import type { DraftBuilder } from './state.ts';
 
 export class Node {
   readonly name: string;
@@ -15,6 +16,8 @@ export class Node {
   readonly children: Node[] = [];
   /** The ORC of an OBR: the same order, in another segment. */
   companion: Node | undefined;
+  /** The drafts made for this segment, first the one that its other values belong to. */
+  readonly drafts: DraftBuilder[] = [];
 
   constructor(reader: SegmentReader, parent: Node | undefined) {
     this.name = reader.name;

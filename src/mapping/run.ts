@@ -91,7 +91,7 @@ function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): voi
   if (build.into) return;
   for (const node of nodes) {
     if (node.name !== build.segment) continue;
-    const draft = run.draftsOf(node).find((item) => item.type === build.resource);
+    const draft = node.drafts.find((item) => item.type === build.resource);
     if (draft !== undefined) for (const ref of build.refs) link(ref, node, draft, run);
   }
 }
@@ -102,10 +102,10 @@ function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void
     if (nearest !== undefined) put(ref, draft, nearest);
     return;
   }
-  const found = ref.type === '*' ? run.drafts.filter((item) => item !== draft) : below(node, ref.type, run);
+  const found = ref.type === '*' ? run.drafts.filter((item) => item !== draft) : below(node, ref.type);
   if (ref.reach === 'only') {
     // Which of two specimens a result is of, the message does not say.
-    const around = found.length > 0 || node.parent === undefined ? found : below(node.parent, ref.type, run);
+    const around = found.length > 0 || node.parent === undefined ? found : below(node.parent, ref.type);
     if (around.length === 1) put(ref, draft, around[0] as DraftBuilder);
     return;
   }
@@ -117,9 +117,9 @@ function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void 
   if (!ref.target.isSet(draft.resource)) ref.target.put(draft.resource, reference);
 }
 
-function below(node: Node, type: string, run: Run): DraftBuilder[] {
-  const own = run.draftsOf(node).filter((draft) => draft.type === type);
-  return node.children.reduce((found, child) => [...found, ...below(child, type, run)], own);
+function below(node: Node, type: string): DraftBuilder[] {
+  const own = node.drafts.filter((draft) => draft.type === type);
+  return node.children.reduce((found, child) => [...found, ...below(child, type)], own);
 }
 
 /** What no rule took becomes an extension on the nearest resource, and is counted. */
@@ -149,10 +149,10 @@ function withoutRepetition({ position }: Leaf): string {
 
 function homeOf(node: Node, run: Run): DraftBuilder {
   for (let at: Node | undefined = node; at !== undefined; at = at.parent) {
-    const [own] = run.draftsOf(at);
+    const [own] = at.drafts;
     if (own !== undefined) return own;
     const order = at.name === 'ORC' ? at.parent?.children.find((child) => child.companion === at) : undefined;
-    const [adopted] = order === undefined ? [] : run.draftsOf(order);
+    const [adopted] = order === undefined ? [] : order.drafts;
     if (adopted !== undefined) return adopted;
   }
   return run.drafts[0] as DraftBuilder;

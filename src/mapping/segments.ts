@@ -31,7 +31,7 @@ export function note(node: Node, run: Run, info: RuleInfo): Element | undefined 
 
 /** DG1 as Encounter.diagnosis of the visit it came with. @see HL7 v2-to-FHIR, DG1[Encounter] */
 export function encounterDiagnosis(node: Node, run: Run, info: RuleInfo): Element | undefined {
-  const condition = run.draftsOf(node).find((draft) => draft.type === 'Condition');
+  const condition = node.drafts.find((draft) => draft.type === 'Condition');
   if (condition === undefined) return undefined;
   const diagnosis: Element = { condition: { reference: condition.reference } };
   const [type] = node.reader.parts(6);

@@ -50,7 +50,6 @@ export class Run {
   readonly drafts: DraftBuilder[] = [];
   readonly unmapped: Unmapped[] = [];
   readonly issues: MappingIssue[] = [];
-  readonly #drafts = new Map<Node, DraftBuilder[]>();
   readonly #ids = new Map<string, DraftBuilder>();
   readonly #dates = new Map<string, string | Extended | undefined>();
   readonly #buckets = new Map<string, number>();
@@ -67,11 +66,6 @@ export class Run {
     this.#zone = parseDtm(header.reader.peek(7))?.offset ?? context.zone;
   }
 
-  /** The drafts made for this segment, first the one that its other values belong to. */
-  draftsOf(node: Node): readonly DraftBuilder[] {
-    return this.#drafts.get(node) ?? [];
-  }
-
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
   draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
     const known = this.#ids.get(`${type}/${id}`);
@@ -80,11 +74,7 @@ export class Run {
       this.#ids.set(draft.reference, draft);
       this.drafts.push(draft);
     }
-    if (node !== undefined) {
-      const list = this.#drafts.get(node);
-      if (list === undefined) this.#drafts.set(node, [draft]);
-      else list.push(draft);
-    }
+    node?.drafts.push(draft);
     return draft;
   }
 
@@ -95,10 +85,10 @@ export class Run {
   /** The draft of this type that a segment belongs to: its own, or of what it nests in, or beside those. */
   nearest(type: string, from: Node): DraftBuilder | undefined {
     for (let node: Node | undefined = from; node !== undefined; node = node.parent) {
-      const own = this.#drafts.get(node)?.find((draft) => draft.type === type);
+      const own = ofType(node, type);
       if (own !== undefined) return own;
       for (const child of node.children) {
-        const beside = this.#drafts.get(child)?.find((draft) => draft.type === type);
+        const beside = child.drafts.length === 0 ? undefined : ofType(child, type);
         if (beside !== undefined) return beside;
       }
     }
@@ -169,6 +159,11 @@ export class Run {
     if (dtm.offset !== undefined) return dtm.offset;
     return this.#zone === undefined ? undefined : offsetIn(this.#zone, dtm.date, dtm.time as string);
   }
+}
+
+function ofType(node: Node, type: string): DraftBuilder | undefined {
+  for (const draft of node.drafts) if (draft.resource.resourceType === type) return draft;
+  return undefined;
 }
 
 function messageKeyOf(header: Node, run: Run): readonly string[] {

@@ -9,6 +9,8 @@ type Mode = 'single' | 'new' | 'index';
 
 interface Step {
   readonly name: string;
+  /** FHIR JSON's second name of a primitive, which holds its extensions. */
+  readonly under: string;
   readonly mode: Mode;
   readonly index: number;
 }
@@ -87,17 +89,16 @@ function never(): boolean {
 
 function parseStep(text: string): Step {
   const at = text.indexOf('[');
-  if (at < 0) return { name: text, mode: 'single', index: 0 };
-  const inside = text.slice(at + 1, -1);
-  return inside === ''
-    ? { name: text.slice(0, at), mode: 'new', index: 0 }
-    : { name: text.slice(0, at), mode: 'index', index: Number(inside) };
+  const name = at < 0 ? text : text.slice(0, at);
+  const inside = at < 0 ? '' : text.slice(at + 1, -1);
+  const mode = at < 0 ? 'single' : inside === '' ? 'new' : 'index';
+  return { name, under: `_${name}`, mode, index: Number(inside) };
 }
 
 function isSetAt(root: Element, steps: readonly Step[]): boolean {
   let object: Element = root;
   for (const step of steps) {
-    const value = object[step.name] ?? object[`_${step.name}`];
+    const value = object[step.name] ?? object[step.under];
     const item = step.mode === 'index' && Array.isArray(value) ? (value as unknown[])[step.index] : value;
     if (item === undefined) return false;
     object = item as Element;
@@ -128,25 +129,25 @@ function set(object: Element, step: Step, value: unknown): void {
     if (!(value instanceof Extended)) object[step.name] = value;
     else {
       if (value.value !== undefined) object[step.name] = value.value;
-      object[`_${step.name}`] = { extension: value.extension };
+      object[step.under] = { extension: value.extension };
     }
     return;
   }
   const list = (object[step.name] ??= []) as unknown[];
   if (step.mode === 'index') list[step.index] = value;
-  else if (Array.isArray(value)) for (const item of value as unknown[]) push(object, step.name, list, item);
-  else push(object, step.name, list, value);
+  else if (Array.isArray(value)) for (const item of value as unknown[]) push(object, step.under, list, item);
+  else push(object, step.under, list, value);
 }
 
 /** FHIR JSON: the extensions of a list of primitives are a second list, with null where there are none. */
-function push(object: Element, name: string, list: unknown[], value: unknown): void {
+function push(object: Element, under: string, list: unknown[], value: unknown): void {
   if (!(value instanceof Extended)) {
     list.push(value);
-    const beside = object[`_${name}`] as unknown[] | undefined;
+    const beside = object[under] as unknown[] | undefined;
     if (beside !== undefined) beside.push(null);
     return;
   }
-  const beside = (object[`_${name}`] ??= list.map(() => null)) as unknown[];
+  const beside = (object[under] ??= list.map(() => null)) as unknown[];
   list.push(value.value ?? null);
   beside.push({ extension: value.extension });
 }
