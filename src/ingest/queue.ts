@@ -24,7 +24,7 @@ export function pickWaiting(db: Tx, slots: readonly number[], limit: number): Pr
       m.received_at as "receivedAt", m.raw, m.is_held as "isHeld"
     from unnest(${slots}::smallint[]) as s (slot)
     cross join lateral (
-      select q.*, h.lane_key is not null as is_held
+      select q.*, h.lane_key is not null and h.until is null as is_held
       from message q left join lane_hold h on h.lane_key = q.lane_key
       where q.slot = s.slot and q.status = 0 and (h.until is null or h.until <= now())
       order by q.id
