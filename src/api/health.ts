@@ -6,7 +6,7 @@ import { sql } from '../db/sql.ts';
 export interface Health {
   readonly database: Database;
   /** False once a stop began: a load balancer then sends no more. */
-  isAccepting(): boolean;
+  readonly isAccepting: () => boolean;
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 

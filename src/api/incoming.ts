@@ -16,7 +16,7 @@ export interface Incoming {
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
   /** @throws Problem too-long, structure */
-  text(): Promise<string>;
+  readonly text: () => Promise<string>;
 }
 
 /** R4 resources stay far below; documents beyond it belong to Binary storage. */
@@ -61,8 +61,12 @@ function checkAccept(accept: string | undefined, query: string): void {
   });
 }
 
-/** @throws HttpProblem 415 unless the body is declared as one of these media types in UTF-8 */
-export function checkContentType(headers: IncomingHttpHeaders, allowed: readonly string[]): void {
+/** @throws HttpProblem 415 unless the body is declared as one of these media types, in UTF-8 unless `any` charset will do */
+export function checkContentType(
+  headers: IncomingHttpHeaders,
+  allowed: readonly string[],
+  charsets: 'utf-8' | 'any' = 'utf-8',
+): void {
   const [type = '', ...parameters] = (headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
@@ -72,9 +76,9 @@ export function checkContentType(headers: IncomingHttpHeaders, allowed: readonly
       .find((parameter) => parameter.startsWith('charset='))
       ?.slice(8)
       .replaceAll('"', '') ?? 'utf-8';
-  if (allowed.includes(type) && (charset === 'utf-8' || charset === 'us-ascii')) return;
+  if (allowed.includes(type) && (charsets === 'any' || charset === 'utf-8' || charset === 'us-ascii')) return;
   throw new HttpProblem(415, 'not-supported', 'the media type of the body is not supported', {
-    hint: `Send ${allowed[0]} in UTF-8.`,
+    hint: `Send ${allowed[0]}${charsets === 'any' ? '' : ' in UTF-8'}.`,
   });
 }
 

@@ -23,6 +23,16 @@ export class HttpProblem extends Problem {
   }
 }
 
+/** Everything that is wrong with what was sent, so that its sender need not find out one by one. */
+export class ProblemList extends Problem {
+  readonly all: readonly Problem[];
+  constructor(all: readonly Problem[]) {
+    const [first] = all;
+    super(first?.code ?? 'invalid', first?.message ?? 'invalid', { expression: first?.expression });
+    this.all = all;
+  }
+}
+
 export const fhirJson = 'application/fhir+json; charset=utf-8';
 
 const statuses: Record<ProblemCode, number> = {
@@ -120,7 +130,11 @@ export function answerOf(error: unknown, sendsResource: boolean, correlationId: 
   if (status === 403 && error.code === 'forbidden')
     headers['www-authenticate'] = 'Bearer realm="hub", error="insufficient_scope"';
   if (status === 503 || status === 429) headers['retry-after'] = retrySeconds;
-  return { status, headers, body: outcomeOf([issueOf(error)]) };
+  return {
+    status,
+    headers,
+    body: outcomeOf((error instanceof ProblemList ? error.all : [error]).map((problem) => issueOf(problem))),
+  };
 }
 
 /**

@@ -1,0 +1,56 @@
+/**
+ * Rows -> searchset, by concatenation: bodies are JSON already, and parsing them to print them again would cost more than
+ * the search.
+ *
+ * @see https://hl7.org/fhir/R4/bundle.html#searchset
+ */
+import type { Problem } from '../fhir/problem.ts';
+import { issueOf, outcomeOf } from './respond.ts';
+
+export interface SearchsetEntry {
+  readonly type: string;
+  readonly id: string;
+  readonly body: string;
+}
+
+export interface Searchset {
+  /** FHIR base URL. */
+  readonly base: string;
+  readonly entries: readonly SearchsetEntry[];
+  /** undefined: not counted. */
+  readonly total?: number;
+  readonly self: string;
+  readonly next?: string;
+  /** What lenient handling ignored. */
+  readonly issues: readonly Problem[];
+}
+
+export function toSearchset({ base, entries, total, self, next, issues }: Searchset): string {
+  let text = '{"resourceType":"Bundle","type":"searchset"';
+  if (total !== undefined) text += `,"total":${total}`;
+  text += `,"link":[{"relation":"self","url":${JSON.stringify(self)}}`;
+  if (next !== undefined) text += `,{"relation":"next","url":${JSON.stringify(next)}}`;
+  text += ']';
+  const parts = entries.map(
+    ({ type, id, body }) => `{"fullUrl":"${base}/${type}/${id}","resource":${body},"search":{"mode":"match"}}`,
+  );
+  if (issues.length > 0) {
+    const outcome = outcomeOf(issues.map((problem) => issueOf(problem, 'warning')));
+    parts.push(`{"resource":${outcome},"search":{"mode":"outcome"}}`);
+  }
+  // FHIR R4 json.html: an array is never empty.
+  if (parts.length > 0) text += `,"entry":[${parts.join(',')}]`;
+  return `${text}}`;
+}
+
+/** `[base]/[type]?...` with the parameters in effect. */
+export function searchUrl(
+  base: string,
+  type: string,
+  parameters: readonly (readonly [string, string])[],
+  cursor?: string,
+): string {
+  const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
+  if (cursor !== undefined) query.append('_cursor', cursor);
+  return query.size === 0 ? `${base}/${type}` : `${base}/${type}?${query.toString()}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * What an interaction is: it parses and checks without the database (`prepare`), then reads or writes (`run`), and says
+ * what it showed of whom. The order of the steps around it, the transaction and the audit belong to pipeline.ts.
+ */
+import type { Audit } from '../access/audit.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Authenticator } from '../access/token.ts';
+import type { Database, Tx } from '../db.ts';
+import type { Incoming } from './incoming.ts';
+import type { Answer } from './respond.ts';
+
+/** What every interaction may use; built once by hub.ts. */
+export interface Facade {
+  readonly database: Database;
+  readonly authenticator: Authenticator;
+  readonly audit: Audit;
+  /** Seals the cursors of `next` links; 32 bytes, the same in every process. */
+  readonly cursorKey: Uint8Array;
+  /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
+  readonly base: string;
+  readonly now: () => number;
+}
+
+export interface Call {
+  readonly facade: Facade;
+  readonly principal: Principal;
+  readonly incoming: Incoming;
+}
+
+/** A row that was shown or written: what the audit trail keeps of it. */
+export interface Shown {
+  readonly patient: string | undefined;
+  readonly decidedBy: string | undefined;
+}
+
+export interface Result {
+  readonly answer: Answer;
+  readonly shown: readonly Shown[];
+  /** The resource an answer is about, when the URL does not name it. */
+  readonly id?: string;
+}
+
+export interface Plan {
+  readonly run: (tx: Tx) => Promise<Result>;
+  /** Patients the caller asked for by id: their log says so even when nothing was shown. */
+  readonly askedFor?: readonly string[];
+  /** Names of the search parameters, joined by `&`. */
+  readonly query?: string;
+}
+
+/** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
+export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-type';
+
+export interface Interaction {
+  readonly code: InteractionCode;
+  /** Runs in one transaction, and its body is a resource. */
+  readonly isWrite: boolean;
+  /** @throws Problem for whatever can be refused without asking the database */
+  prepare(call: Call): Promise<Plan>;
+}

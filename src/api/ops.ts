@@ -1,0 +1,120 @@
+/** The console's API: the fate of messages, and what a message would become. It needs `hub/ops` and shows no stored content. */
+import { Router, type Request, type Response } from 'express';
+import type { Principal } from '../access/principal.ts';
+import { requireOperator } from '../access/scope.ts';
+import type { Authenticator } from '../access/token.ts';
+import type { Tx } from '../db.ts';
+import { Problem } from '../fhir/problem.ts';
+import { listMessages, pageRowsDefault, parseStatus, type MessageFilter } from '../ingest/status.ts';
+import { messageBytesMax } from './hl7v2.ts';
+import { readBytes } from './incoming.ts';
+import type { Reporter } from './pipeline.ts';
+import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
+
+export interface OpsOptions {
+  readonly database: Tx;
+  readonly authenticator: Authenticator;
+  readonly report: Reporter;
+  /** The Bundle these bytes would become, as JSON. @throws Problem for content that cannot be converted */
+  preview(bytes: Uint8Array, endpoint: string | undefined): Promise<string>;
+}
+
+export function opsRouter(options: OpsOptions): Router {
+  const router = Router({ caseSensitive: true });
+  const serve =
+    (handle: (request: Request, query: URLSearchParams, principal: Principal) => Promise<Answer>) =>
+    (request: Request, response: Response): void => {
+      void answerOperator(options, request, handle).then((answer) => respond(response, answer));
+    };
+  router.get(
+    '/messages',
+    serve((request, query) => answerMessages(options.database, request, query)),
+  );
+  router.post(
+    '/hl7v2/preview',
+    serve(async (request, query) => {
+      const bytes = await readBytes(request, messageBytesMax);
+      return {
+        status: 200,
+        contentType: fhirJson,
+        body: await options.preview(bytes, query.get('endpoint') ?? undefined),
+      };
+    }),
+  );
+  return router;
+}
+
+async function answerOperator(
+  { authenticator, report }: OpsOptions,
+  request: Request,
+  handle: (request: Request, query: URLSearchParams, principal: Principal) => Promise<Answer>,
+): Promise<Answer> {
+  const correlationId = crypto.randomUUID();
+  try {
+    const principal = await authenticator.authenticate(request.headers.authorization);
+    requireOperator(principal);
+    const [, query = ''] = request.url.split('?', 2);
+    return await handle(request, new URLSearchParams(query), principal);
+  } catch (error) {
+    if (!(error instanceof Problem)) report.failed(error, correlationId);
+    return answerOf(error, true, correlationId);
+  }
+}
+
+async function answerMessages(database: Tx, request: Request, query: URLSearchParams): Promise<Answer> {
+  const after = numberOf(query, 'after', 0);
+  const limit = numberOf(query, 'limit', pageRowsDefault);
+  const lines = await listMessages(database, filterOf(query), { after, limit });
+  if ((request.headers.accept ?? '').includes('application/x-ndjson')) {
+    const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    return { status: 200, contentType: 'application/x-ndjson; charset=utf-8', body };
+  }
+  const last = lines.at(-1);
+  const body = JSON.stringify({
+    messages: lines,
+    ...(lines.length === limit && last !== undefined && { after: last.id }),
+  });
+  return { status: 200, contentType: 'application/json; charset=utf-8', body };
+}
+
+const parameters = new Set(['source', 'control-id', 'status', 'since', 'until', 'type', 'after', 'limit']);
+
+/** @throws Problem value, not-supported: a filter that is not understood must not be taken for no filter */
+function filterOf(query: URLSearchParams): MessageFilter {
+  for (const name of query.keys()) {
+    if (!parameters.has(name)) {
+      throw new Problem('not-supported', 'unknown parameter', {
+        hint: `The parameters are ${[...parameters].join(', ')}.`,
+      });
+    }
+  }
+  const text = (name: string): string | undefined => query.get(name) ?? undefined;
+  const status = text('status');
+  return {
+    source: text('source'),
+    controlId: text('control-id'),
+    type: text('type'),
+    since: instantOf(query, 'since'),
+    until: instantOf(query, 'until'),
+    ...(status === undefined ? {} : { status: parseStatus(status) }),
+  };
+}
+
+function instantOf(query: URLSearchParams, name: string): Date | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) {
+    throw new Problem('value', `${name} is no instant`, {
+      expression: name,
+      hint: 'Write it as 2026-01-31T08:00:00Z.',
+    });
+  }
+  return at;
+}
+
+function numberOf(query: URLSearchParams, name: string, standard: number): number {
+  const text = query.get(name) ?? String(standard);
+  if (!/^\d{1,15}$/.test(text)) throw new Problem('value', `${name} is no number`, { expression: name });
+  return Number(text);
+}

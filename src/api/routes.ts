@@ -1,0 +1,44 @@
+/**
+ * The table of routes under the FHIR base. What is not in it is not served, and the CapabilityStatement is made from it, so
+ * the two cannot differ.
+ */
+import type { Interaction, InteractionCode } from './interaction.ts';
+import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
+import { read, vread } from './read.ts';
+import { search, searchByPost } from './search.ts';
+import { create, update } from './write.ts';
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'put';
+  /** Below the FHIR base, as Express writes it; `:type` stands for every resource type. */
+  readonly path: string;
+  readonly interaction: Interaction;
+}
+
+export const routes: readonly Route[] = [
+  // AuditEvents are rendered from the trail: nobody writes one, and they have no versions.
+  { method: 'get', path: '/AuditEvent', interaction: auditEventSearch },
+  { method: 'post', path: '/AuditEvent/_search', interaction: auditEventSearchByPost },
+  { method: 'get', path: '/AuditEvent/:id', interaction: auditEventRead },
+  { method: 'get', path: '/:type', interaction: search },
+  { method: 'post', path: '/:type/_search', interaction: searchByPost },
+  { method: 'get', path: '/:type/:id', interaction: read },
+  { method: 'get', path: '/:type/:id/_history/:version', interaction: vread },
+  { method: 'post', path: '/:type', interaction: create },
+  { method: 'put', path: '/:type/:id', interaction: update },
+];
+
+/** The type a path names; undefined for `:type`. */
+export function fixedTypeOf(route: Route): string | undefined {
+  return /^\/([A-Z]\w+)/.exec(route.path)?.[1];
+}
+
+/** Types with routes of their own; the routes of `:type` are not theirs. */
+export const fixedTypes: ReadonlySet<string> = new Set(routes.map(fixedTypeOf).filter((type) => type !== undefined));
+
+/** What is served for a type, for the CapabilityStatement. */
+export function interactionsOf(type: string): InteractionCode[] {
+  const wanted = fixedTypes.has(type) ? type : undefined;
+  const served = routes.filter((route) => fixedTypeOf(route) === wanted);
+  return [...new Set(served.map(({ interaction }) => interaction.code))];
+}

@@ -1,0 +1,88 @@
+/** search-type, by GET and by POST _search: one way in for both. @see https://hl7.org/fhir/R4/http.html#search */
+import { mayFilter } from '../access/minimum.ts';
+import { visibility } from '../access/predicate.ts';
+import type { Principal } from '../access/principal.ts';
+import { requireScope } from '../access/scope.ts';
+import type { Tx } from '../db.ts';
+import { Problem } from '../fhir/problem.ts';
+import { parseSearch, type SearchRequest } from '../fhir/search.ts';
+import { samePerson } from '../identity/link.ts';
+import { patientsNamed } from '../store/search.ts';
+import { selectPage } from '../store/select.ts';
+import { searchUrl, toSearchset } from './bundle.ts';
+import { cursorBinding } from './cursor.ts';
+import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
+import type { Call, Interaction, Plan } from './interaction.ts';
+import { bodyFor } from './read.ts';
+import { subsetOf } from './subset.ts';
+
+export const search: Interaction = {
+  code: 'search-type',
+  isWrite: false,
+  prepare: async (call) => planSearch(call, call.incoming.query),
+};
+
+export const searchByPost: Interaction = {
+  ...search,
+  prepare: async (call) => {
+    const { headers, query, text } = call.incoming;
+    checkContentType(headers, formMediaTypes);
+    // FHIR R4 http.html#search: parameters of the URL and of the body count alike.
+    return planSearch(call, [query, await text()].filter((part) => part !== '').join('&'));
+  },
+};
+
+function planSearch({ facade, principal, incoming }: Call, query: string): Plan {
+  const { type } = incoming;
+  requireScope(principal, type, 's');
+  const { base, cursorKey, now } = facade;
+  const request = parseSearch(type, query, { handling: preferencesOf(incoming.headers).handling, base, now: now() });
+  requireFilters(principal, request);
+  const { parameters, cursor, issues } = request;
+  const seal = { key: cursorKey, boundTo: cursorBinding(principal, type, parameters) };
+  const patients = patientsNamed(request);
+  return {
+    askedFor: patients,
+    query: parameters.map(([name]) => name).join('&'),
+    run: async (tx) => {
+      const context = principal.patient ?? principal.self;
+      const [aliases, within] = await Promise.all([
+        aliasesOf(tx, patients),
+        context === undefined ? undefined : samePerson(tx, context),
+      ]);
+      const visible = visibility(principal, { interaction: 's', types: [type] });
+      const page = await selectPage(tx, visible, request, { seal, aliases, within });
+      const body = toSearchset({
+        base,
+        entries: page.rows.map((row) => ({
+          type: row.type,
+          id: row.id,
+          body: subsetOf(request, bodyFor(principal, row)),
+        })),
+        // A first page with nothing after it is the whole: its size needs no count.
+        total: page.total ?? (cursor === undefined && page.next === undefined ? page.rows.length : undefined),
+        self: searchUrl(base, type, parameters, cursor),
+        next: page.next === undefined ? undefined : searchUrl(base, type, parameters, page.next),
+        issues,
+      });
+      return { answer: { status: 200, body }, shown: page.rows };
+    },
+  };
+}
+
+/** A search for one source patient of a person covers all of them; what is shown of them is up to each row. */
+async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  const groups = await Promise.all(patients.map(async (patient) => [patient, await samePerson(tx, patient)] as const));
+  return new Map(groups);
+}
+
+/** A filter or a sort tells as much as the element it reads. @throws Problem forbidden */
+function requireFilters(principal: Principal, { type, filters, sort }: SearchRequest): void {
+  for (const { param } of [...filters, ...sort]) {
+    if (!mayFilter(principal, type, param.code)) {
+      throw new Problem('forbidden', 'the token does not allow to search by this parameter', {
+        expression: param.code,
+      });
+    }
+  }
+}
