@@ -3,6 +3,10 @@
  * `hub convert` starts without loading a server. The arguments are checked here; what a command does is in cli/.
  */
 import { Command, CommanderError } from 'commander';
+import type { ConvertOptions } from './cli/convert.ts';
+import type { EndpointOptions } from './cli/endpoint.ts';
+import type { ReplayOptions } from './cli/replay.ts';
+import type { TokenOptions } from './cli/token.ts';
 import { Problem } from './fhir/problem.ts';
 
 /** Runs one command; the exit code is set, never forced, so that output is written out first. */
@@ -24,19 +28,95 @@ function buildProgram(environmentHelp: string): Command {
     .helpCommand(false)
     .showHelpAfterError('(hub --help lists the commands)')
     .exitOverride();
+  const environment = process.env;
 
   program
     .command('serve')
     .description('run the hub until SIGTERM or SIGINT')
-    .addHelpText('after', () => environmentHelp)
-    .action(async () => (await import('./main.ts')).serve(process.env));
+    .addHelpText('after', environmentHelp)
+    .action(async () => (await import('./main.ts')).serve(environment));
 
   program
     .command('migrate')
     .description('bring the database schema up to date and exit; safe to run by several processes at once')
-    .action(async () => (await import('./cli/migrate.ts')).runMigrate(process.env));
+    .action(async () => (await import('./cli/migrate.ts')).runMigrate(environment));
+
+  program
+    .command('convert')
+    .description('HL7v2 on stdin, the FHIR Bundle it becomes on stdout; a batch gives one Bundle a line (NDJSON)')
+    .option('--endpoint <name>', 'with the overlay, charset and zone of this endpoint')
+    .action(async (options: ConvertOptions) => (await import('./cli/convert.ts')).runConvert(options, environment));
+
+  addEndpointCommands(program.command('endpoint').description('the registry of sources'), environment);
+
+  withFilter(program.command('messages').description('the fate of messages, one line of JSON each')).action(
+    async (options: ReplayOptions) => (await import('./cli/messages.ts')).runMessages(options, environment),
+  );
+
+  withFilter(program.command('replay').description('process messages again, in source order, under the maps in force'))
+    .option('--all', 'every message')
+    .action(async (options: ReplayOptions) => (await import('./cli/replay.ts')).runReplay(options, environment));
+
+  program
+    .command('token')
+    .description("print an access token of the hub's own issuer, for local use; needs HUB_DATA_DIR alone")
+    .option('--preset <name>', 'the usual claims of a kind of caller: ai, payment, hospital, patient or operator')
+    .option('--client <id>', 'client_id')
+    .option('--scope <scope>', 'SMART v2 scopes, separated by spaces')
+    .option('--organization <ref>', 'Organization/x the client belongs to')
+    .option('--purpose <code...>', 'purpose of use (HL7 v3 PurposeOfUse)')
+    .option('--patient <id>', 'launch context; with the preset patient, the patient who asks')
+    .option('--fhir-user <ref>', 'who the user is: Patient/x, Practitioner/y')
+    .option('--expires <seconds>', 'lifetime [3600]')
+    .action(async (options: TokenOptions) => (await import('./cli/token.ts')).runToken(options, environment));
+
+  program
+    .command('audit')
+    .description('the audit trail')
+    .command('verify')
+    .description('walk every hash chain; ends with 1 when one is broken')
+    .action(async () => (await import('./cli/audit.ts')).runAuditVerify(environment));
 
   return program;
+}
+
+function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): void {
+  command
+    .command('add')
+    .argument('<name>', 'letters, digits, dot, dash and underscore')
+    .description('register a source; a running hub knows it within a second')
+    .requiredOption('--kind <kind>', 'hl7v2-mllp or hl7v2-http')
+    .requiredOption('--organization <ref>', 'Organization/x, the owner of what it sends')
+    .requiredOption('--facility <value>', "a value of MSH-4 it may name; repeat for more, '*' for any", collect, [])
+    .option('--port <number>', 'a listener of its own instead of the shared one')
+    .option('--charset <name>', 'of messages without MSH-18')
+    .option('--zone <zone>', 'of times sent without one: Asia/Shanghai, +08:00')
+    .option('--ack <mode>', 'auto (MSH-15/16), original or enhanced')
+    .option('--poison <policy>', 'after a message that cannot be processed its lane goes on (continue) or waits (hold)')
+    .option('--certificate <fingerprint>', 'SHA-256 of the client certificate that alone may use it')
+    .option('--address <ip>', 'client address that alone may use it; repeat for more', collect, [])
+    .action(async (name: string, options: EndpointOptions) =>
+      (await import('./cli/endpoint.ts')).runEndpointAdd(name, options, environment),
+    );
+  command
+    .command('list')
+    .description('one line of JSON each')
+    .action(async () => (await import('./cli/endpoint.ts')).runEndpointList(environment));
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option('--source <name>', 'of this endpoint')
+    .option('--control-id <id>', 'with this MSH-10')
+    .option('--status <status>', 'waiting, processed, quarantined or held')
+    .option('--type <type>', 'MSH-9: ADT or ADT^A01')
+    .option('--since <instant>', 'received at or after')
+    .option('--until <instant>', 'received before');
+}
+
+/** An option that may be repeated. */
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
 }
 
 /** One line for a person, on stderr; the stack only for what is our bug. @returns the exit code */

@@ -33,7 +33,7 @@ export interface Config {
   readonly dataDir: string;
   /** undefined: the embedded PostgreSQL under dataDir. */
   readonly databaseUrl?: string;
-  /** Without a trailing slash; undefined: the address the hub listens on. */
+  /** Without a trailing slash; undefined: 127.0.0.1 and the port the hub listens on. */
   readonly publicUrl?: string;
   /** Empty: the hub's own issuer only. */
   readonly trustedIssuers: readonly TrustedIssuer[];
@@ -45,6 +45,22 @@ export interface Config {
   readonly logLevel: string;
   /** Variables that begin with HUB_ and mean nothing to the hub. */
   readonly unknownVariables: readonly string[];
+}
+
+/** The names under which the hub is known: in links, in tokens. */
+export interface Addresses {
+  /** Base of links and name of the own issuer. */
+  readonly publicUrl: string;
+  readonly fhirBase: string;
+  /** `aud` of every token. */
+  readonly audience: string;
+}
+
+/** @param port the port the hub really listens on, when it was told to take any */
+export function addressesOf(config: Config, port = config.port): Addresses {
+  const publicUrl = config.publicUrl ?? `http://127.0.0.1:${port}`;
+  const fhirBase = `${publicUrl}/fhir/R4`;
+  return { publicUrl, fhirBase, audience: config.audience ?? fhirBase };
 }
 
 /** A variable that cannot be used as it is: one line for each, ready to print. */
@@ -60,7 +76,7 @@ const port = z
   .regex(/^\d{1,5}$/)
   .transform(Number)
   .refine((value) => value <= 65_535);
-const url = z.url({ protocol: /^https?$/ }).transform((value) => value.replace(/\/+$/, ''));
+const url = z.url({ protocol: /^https?$/ }).transform((value) => new URL(value).href.replace(/\/+$/, ''));
 const list = z.string().transform((text) =>
   text
     .split(',')

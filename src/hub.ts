@@ -1,31 +1,36 @@
 /**
- * The composition root: builds every room once and joins them; the only file (with hub/) that names adapters. What a
+ * The composition root: builds every room once and joins them; with hub/ the only place that names adapters. What a
  * process does is chosen by its roles; where it listens and how it stops is main.ts.
  */
 import type { RequestListener } from 'node:http';
-import express from 'express';
-import type { Config } from './config.ts';
-import { mountHealth } from './api/health.ts';
+import { openAudit } from './access/audit.ts';
+import type { Addresses, Config } from './config.ts';
+import { openDatabase } from './db.ts';
+import { openApp } from './hub/app.ts';
+import { openIntake } from './hub/intake.ts';
 import type { Logger } from './hub/log.ts';
 import { openMetrics } from './hub/metrics.ts';
 import { openStorage } from './hub/storage.ts';
+import { startWorkers } from './hub/workers.ts';
+import { openRegistry } from './ingest/endpoint.ts';
 
 export interface HubOptions {
   readonly config: Config;
   readonly log: Logger;
-  /** Under which callers reach the hub; without a trailing slash. */
-  readonly publicUrl: string;
+  readonly addresses: Addresses;
 }
 
 export interface Hub {
   readonly handler: RequestListener;
-  /** From now on /readyz says no; call before the listener closes. */
-  beginStop(): void;
-  /** After the listener has closed: ends background work, then the database. */
+  /** The shared MLLP listener's port, with the role `ingest`. */
+  readonly mllpPort: number | undefined;
+  /** From now on /readyz says no and no message is taken; resolves when those that were are answered. */
+  beginStop(): Promise<void>;
+  /** After the listeners have closed: ends background work, then the database. */
   stop(): Promise<void>;
 }
 
-export async function openHub({ config, log }: HubOptions): Promise<Hub> {
+export async function openHub({ config, log, addresses }: HubOptions): Promise<Hub> {
   const metrics = openMetrics();
   const storage = await openStorage(config, {
     onEvent: (event, detail) => {
@@ -35,22 +40,53 @@ export async function openHub({ config, log }: HubOptions): Promise<Hub> {
   });
   metrics.setDatabase(true);
   for (const name of storage.migrated) log.info({ name }, 'migration applied');
+  // What waits for the disk has connections of its own, so that no read stands behind it.
+  const [auditDatabase, intakeDatabase] = ['hub-audit', 'hub-intake'].map((applicationName) =>
+    openDatabase({ url: storage.url, poolMax: 1, pipelines: 1, applicationName }),
+  ) as [ReturnType<typeof openDatabase>, ReturnType<typeof openDatabase>];
+  const audit = openAudit(auditDatabase);
+  const endpoints = await openRegistry(storage.database);
+  const workers = config.roles.has('worker')
+    ? startWorkers({ url: storage.url, count: config.workers, log, metrics })
+    : undefined;
+  const intake = config.roles.has('ingest')
+    ? await openIntake({
+        registry: endpoints,
+        database: intakeDatabase,
+        host: config.host,
+        port: config.mllpPort,
+        tls: config.mllpTls,
+        log,
+        metrics,
+        onStored: () => workers?.wake(),
+      })
+    : undefined;
   let isAccepting = true;
-
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  mountHealth(app, {
+  const app = await openApp({
+    config,
+    addresses,
     database: storage.database,
+    audit,
+    endpoints,
+    intake,
+    metrics,
+    log,
     isAccepting: () => isAccepting,
-    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   });
 
   return {
     handler: app,
-    beginStop: () => {
+    mllpPort: intake?.port,
+    beginStop: async () => {
       isAccepting = false;
+      await intake?.close();
     },
-    stop: () => storage.close(),
+    stop: async () => {
+      await workers?.close();
+      endpoints.close();
+      await audit.close();
+      await Promise.all([auditDatabase.close(), intakeDatabase.close()]);
+      await storage.close();
+    },
   };
 }

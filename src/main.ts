@@ -1,6 +1,6 @@
 /** The process: config, listen, hub, stop cleanly. `node src/main.ts` is `hub serve`. */
 import { listenHttp } from './api/server.ts';
-import { readConfig } from './config.ts';
+import { addressesOf, readConfig } from './config.ts';
 import { openHub } from './hub.ts';
 import { openLog } from './hub/log.ts';
 
@@ -15,18 +15,19 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
   const stopSignal = nextSignal();
   for (const name of config.unknownVariables) log.warn({ name }, 'unknown variable');
   const listener = await listenHttp(config);
-  const publicUrl =
-    config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`;
+  const addresses = addressesOf(config, listener.port);
   try {
-    const hub = await openHub({ config, log, publicUrl });
+    const hub = await openHub({ config, log, addresses });
     listener.mount(hub.handler);
-    log.info({ port: listener.port, publicUrl, roles: [...config.roles] }, 'ready');
+    log.info(
+      { port: listener.port, mllpPort: hub.mllpPort, publicUrl: addresses.publicUrl, roles: [...config.roles] },
+      'ready',
+    );
     const signal = await stopSignal;
     log.info({ signal }, 'stopping');
     // The promise to be gone within 10 s holds even when something never answers.
     setTimeout(() => process.exit(1), stopMs).unref();
-    hub.beginStop();
-    await listener.close(graceMs);
+    await Promise.all([hub.beginStop(), listener.close(graceMs)]);
     await hub.stop();
     log.info('stopped');
   } finally {

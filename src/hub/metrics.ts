@@ -4,7 +4,9 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export interface Metrics {
   readonly contentType: string;
   render(): Promise<string>;
-  observeRequest(interaction: string, status: number, seconds: number): void;
+  readonly observeRequest: (interaction: string, status: number, seconds: number) => void;
+  observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
+  countMllp(event: string): void;
   setDatabase(isUp: boolean): void;
 }
 
@@ -25,6 +27,31 @@ export function openMetrics(): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   });
+  const messages = new Counter({
+    name: 'hub_messages_total',
+    help: 'HL7v2 messages by endpoint and what became of them',
+    // Endpoints are registered by an operator: some thousands, not a value of a message.
+    labelNames: ['endpoint', 'status'],
+    registers: [registry],
+  });
+  const lag = new Histogram({
+    name: 'hub_message_lag_seconds',
+    help: 'Time from receipt to commit of the resources, in seconds',
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600],
+    registers: [registry],
+  });
+  const unmappedFields = new Counter({
+    name: 'hub_unmapped_total',
+    help: 'Fields and codes that no mapping rule took, by endpoint',
+    labelNames: ['endpoint'],
+    registers: [registry],
+  });
+  const mllp = new Counter({
+    name: 'hub_mllp_events_total',
+    help: 'Connections opened and closed, messages answered and refused, limits met',
+    labelNames: ['event'],
+    registers: [registry],
+  });
   const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
   return {
     contentType: registry.contentType,
@@ -33,6 +60,12 @@ export function openMetrics(): Metrics {
       requests.inc({ interaction, status });
       duration.observe({ interaction }, seconds);
     },
+    observeMessage: ({ endpoint, status, lagSeconds, unmapped }) => {
+      messages.inc({ endpoint, status });
+      lag.observe(lagSeconds);
+      if (unmapped > 0) unmappedFields.inc({ endpoint }, unmapped);
+    },
+    countMllp: (event) => mllp.inc({ event }),
     setDatabase: (isUp) => database.set(isUp ? 1 : 0),
   };
 }

@@ -4,7 +4,7 @@
  * makes closures of the result, run.ts applies those to one message. The room is pure: it knows no socket, database,
  * clock or charset. docs/mapping.md is the guide to the rule language.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { Problem } from '../fhir/problem.ts';
@@ -139,7 +139,8 @@ export function loadMaps(directory: string): MapLibrary {
       datatypes: byId(load(join(base, 'datatypes')).map((table) => readRuleMap(table, 'datatype', 'element'))),
       vocabularies: byId(load(join(base, 'vocabulary')).map(readVocabulary)),
     },
-    partners: byId(load(join(directory, 'partners')).map(readPartner)),
+    // A hub without overlays has no such folder.
+    partners: byId((existsSync(join(directory, 'partners')) ? load(join(directory, 'partners')) : []).map(readPartner)),
   };
 }
 

@@ -1,0 +1,65 @@
+/** `hub convert`: HL7v2 on stdin, FHIR on stdout. Nothing is stored; a database is asked only for a named endpoint. */
+import { once } from 'node:events';
+import { Problem } from '../fhir/problem.ts';
+import { isBatch, noSource, openConversion, splitMessages, type ConversionSource } from '../hub/conversion.ts';
+import { toBundle } from '../mapping/bundle.ts';
+
+export interface ConvertOptions {
+  readonly endpoint?: string;
+}
+
+export async function runConvert(options: ConvertOptions, environment: NodeJS.ProcessEnv): Promise<void> {
+  const source = options.endpoint === undefined ? noSource : await findSource(options.endpoint, environment);
+  const convert = openConversion();
+  const bytes = await readInput();
+  if (!isBatch(bytes)) {
+    await write(`${JSON.stringify(toBundle(convert(bytes, source)), undefined, 2)}\n`);
+    return;
+  }
+  // A batch goes on after a message that cannot be converted; the exit code tells.
+  for (const [index, message] of splitMessages(bytes).entries()) {
+    try {
+      await write(`${JSON.stringify(toBundle(convert(message, source)))}\n`);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      process.stderr.write(`message ${index + 1}: ${error.message}\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+/** Files of a day's traffic; more belongs in several files. */
+const inputBytesMax = 512 * 1024 * 1024;
+
+async function readInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > inputBytesMax) throw new Problem('too-long', `the input is longer than ${inputBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Waits for a slow reader, so that a long batch does not fill the memory. */
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+/** The registry is in the database; zod, pg and the supervisor are loaded for it alone. */
+async function findSource(name: string, environment: NodeJS.ProcessEnv): Promise<ConversionSource> {
+  const [{ readConfig }, { openStorage }, { findEndpoint }] = await Promise.all([
+    import('../config.ts'),
+    import('../hub/storage.ts'),
+    import('../ingest/endpoint.ts'),
+  ]);
+  const storage = await openStorage(readConfig(environment));
+  try {
+    const endpoint = await findEndpoint(storage.database, name);
+    if (endpoint !== undefined) return endpoint;
+    throw new Problem('not-found', `there is no endpoint named ${name}`, { hint: 'List them: hub endpoint list' });
+  } finally {
+    await storage.close();
+  }
+}

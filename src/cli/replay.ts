@@ -1,0 +1,49 @@
+/** `hub replay`: puts messages back into the queue, in source order, to be processed under the maps in force. */
+import { readConfig } from '../config.ts';
+import { Problem } from '../fhir/problem.ts';
+import { openStorage } from '../hub/storage.ts';
+import { replayMessages } from '../ingest/replay.ts';
+import { parseStatus, type MessageFilter } from '../ingest/status.ts';
+
+export interface ReplayOptions {
+  readonly source?: string;
+  readonly controlId?: string;
+  readonly status?: string;
+  readonly type?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly all?: true;
+}
+
+export async function runReplay(options: ReplayOptions, environment: NodeJS.ProcessEnv): Promise<void> {
+  const filter = readFilter(options);
+  const storage = await openStorage(readConfig(environment));
+  try {
+    const { matched, queued, lanes } = await replayMessages(storage.database, filter);
+    console.log(`${matched} messages match; ${queued} in ${lanes} lanes wait to be processed again.`);
+  } finally {
+    await storage.close();
+  }
+}
+
+/** @throws Problem required without any filter: everything again is a thing to say, not to forget to narrow */
+export function readFilter({ source, controlId, status, type, since, until, all }: ReplayOptions): MessageFilter {
+  const filter: MessageFilter = {
+    ...(source === undefined ? {} : { source }),
+    ...(controlId === undefined ? {} : { controlId }),
+    ...(type === undefined ? {} : { type }),
+    ...(status === undefined ? {} : { status: parseStatus(status) }),
+    ...(since === undefined ? {} : { since: readInstant(since, '--since') }),
+    ...(until === undefined ? {} : { until: readInstant(until, '--until') }),
+  };
+  if (Object.keys(filter).length === 0 && all !== true) {
+    throw new Problem('required', 'replay needs to know which messages', { hint: 'Give a filter, or --all.' });
+  }
+  return filter;
+}
+
+function readInstant(text: string, option: string): Date {
+  const at = new Date(text);
+  if (!Number.isNaN(at.getTime())) return at;
+  throw new Problem('value', `${option} is no instant`, { hint: 'Write it as 2026-01-31T08:00:00Z.' });
+}

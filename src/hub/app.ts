@@ -1,0 +1,168 @@
+/** The HTTP side of the hub: health for everybody, the facade, the console's API and HL7v2 over HTTP as the roles say. */
+import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import type { Audit } from '../access/audit.ts';
+import { loadIssuerKeys } from '../access/keys.ts';
+import { openRegistry as openTokenRegistry } from '../access/registry.ts';
+import { openAuthenticator } from '../access/token.ts';
+import { fhirRouter } from '../api/fhir.ts';
+import { mountHealth } from '../api/health.ts';
+import { hl7Router } from '../api/hl7v2.ts';
+import { opsRouter } from '../api/ops.ts';
+import type { Reporter } from '../api/pipeline.ts';
+import { answerOf, HttpProblem, respond } from '../api/respond.ts';
+import { interactionsOf } from '../api/routes.ts';
+import { smartConfiguration } from '../api/smart.ts';
+import type { Addresses, Config } from '../config.ts';
+import type { Database } from '../db.ts';
+import { buildCapability } from '../fhir/capability.ts';
+import { Problem } from '../fhir/problem.ts';
+import type { Registry } from '../ingest/endpoint.ts';
+import { toBundle } from '../mapping/bundle.ts';
+import { noSource, openConversion, type Convert } from './conversion.ts';
+import type { Intake } from './intake.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { loadSecret } from './secret.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly addresses: Addresses;
+  readonly database: Database;
+  readonly audit: Audit;
+  readonly endpoints: Registry;
+  readonly intake: Intake | undefined;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly isAccepting: () => boolean;
+}
+
+export async function openApp(options: AppOptions): Promise<Express> {
+  const { config, addresses, database, intake, metrics, log } = options;
+  const keys = await loadIssuerKeys(config.dataDir);
+  const authenticator = openAuthenticator({
+    issuer: addresses.publicUrl,
+    audience: addresses.audience,
+    keys,
+    trustedIssuers: config.trustedIssuers,
+    registry: openTokenRegistry(database),
+  });
+  const report: Reporter = {
+    failed: (error, correlationId) => log.error({ error, correlationId }, 'request failed'),
+  };
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // Queries are read by those who know their grammar; a parser in between would only have to be undone.
+  app.set('query parser', false);
+
+  if (config.roles.has('api')) {
+    app.use(
+      '/fhir/R4',
+      fhirRouter({
+        database,
+        authenticator,
+        audit: options.audit,
+        cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
+        base: addresses.fhirBase,
+        now: Date.now,
+        report,
+        observe: metrics.observeRequest,
+        documents: {
+          '/metadata': { body: JSON.stringify(capabilityOf(addresses)) },
+          '/.well-known/smart-configuration': {
+            contentType: 'application/json; charset=utf-8',
+            body: smartConfiguration({ issuer: addresses.publicUrl }),
+          },
+        },
+      }),
+    );
+  }
+  // Below: pages and answers that a browser may open. The facade's answers carry what they need (respond.ts).
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: pagePolicy } }));
+  mountHealth(app, {
+    database,
+    isAccepting: options.isAccepting,
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
+  });
+  app.get('/oauth/jwks', (_request, response) => {
+    response.set('cache-control', 'public, max-age=60').json(keys.jwks);
+  });
+  if (config.roles.has('api')) {
+    app.use(
+      '/portal',
+      express.static(join(root, 'portal'), { dotfiles: 'deny', cacheControl: false, setHeaders: noCache }),
+    );
+    app.use('/ops', opsRouter({ database, authenticator, report, preview: previewer(options.endpoints) }));
+  }
+  if (intake !== undefined) {
+    app.use('/hl7v2', hl7Router({ authenticator, report, receive: (bytes, from) => intake.receive(bytes, from) }));
+  }
+  app.use((_request: Request, response: Response) => {
+    const problem = new HttpProblem(404, 'not-supported', 'there is nothing at this path', {
+      hint: 'The FHIR base is /fhir/R4.',
+    });
+    respond(response, answerOf(problem, false, ''));
+  });
+  app.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
+    // A path that cannot be decoded is the one error Express itself raises.
+    const isMalformed = error instanceof URIError;
+    const correlationId = crypto.randomUUID();
+    if (!isMalformed) report.failed(error, correlationId);
+    if (response.headersSent) return next(error);
+    const problem = isMalformed ? new HttpProblem(400, 'value', 'the path is not properly encoded') : error;
+    respond(response, answerOf(problem, false, correlationId));
+  });
+  return app;
+}
+
+/** LEAKS 40: nothing inline, nothing from elsewhere, nobody frames it. */
+const pagePolicy = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+};
+
+const root = join(import.meta.dirname, '..', '..');
+
+function capabilityOf({ fhirBase }: Addresses): object {
+  const manifest = readFileSync(join(root, 'package.json'), 'utf8');
+  const { name, version } = JSON.parse(manifest) as { name: string; version: string };
+  return buildCapability({
+    base: fhirBase,
+    software: { name, version },
+    date: new Date().toISOString(),
+    types: (type) => ({ interactions: interactionsOf(type) }),
+  });
+}
+
+/** Pages are asked for again each time: after an update nobody runs half an old portal. */
+function noCache(response: ServerResponse): void {
+  response.setHeader('cache-control', 'no-cache');
+}
+
+/** The maps are loaded when somebody first previews: a process that never does keeps their memory. */
+function previewer(endpoints: Registry): (bytes: Uint8Array, endpoint: string | undefined) => Promise<string> {
+  let convert: Convert | undefined;
+  return async (bytes, name) => {
+    if (name !== undefined && endpoints.byName(name) === undefined) await endpoints.refresh();
+    const source = name === undefined ? noSource : endpoints.byName(name);
+    if (source === undefined) {
+      throw new Problem('value', 'there is no endpoint of this name', {
+        expression: 'endpoint',
+        hint: 'List them: hub endpoint list',
+      });
+    }
+    convert ??= openConversion();
+    return JSON.stringify(toBundle(convert(bytes, source)));
+  };
+}

@@ -1,0 +1,110 @@
+/** The worker threads of this process: started, woken, started again when one ends by itself, stopped together. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface WorkerData {
+  readonly url: string;
+  /** Unique among all processes and starts. */
+  readonly name: string;
+  readonly concurrency: number;
+}
+
+export type WorkerOrder = 'wake' | 'close';
+
+export type WorkerReport =
+  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'processed';
+      readonly endpoint: string;
+      readonly status: 'processed' | 'quarantined';
+      readonly lagSeconds: number;
+      readonly unmapped: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly messageId?: number;
+      readonly code: string;
+      readonly diagnostics?: string;
+      readonly stack?: string[];
+    };
+
+export interface WorkersOptions {
+  readonly url: string;
+  readonly count: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface Workers {
+  /** There is a new message. */
+  wake(): void;
+  close(): Promise<void>;
+}
+
+/** Batches a thread has under way: one waits for the disk while another is computed. */
+const concurrency = 3;
+/** Young generation of a thread: the default of 16 MB semispaces, times three, is idle memory for nothing. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 };
+const restartPauseMs = 1_000;
+
+export function startWorkers(options: WorkersOptions): Workers {
+  const threads = Array.from({ length: options.count }, () => new Thread(options));
+  return {
+    // One is enough: a message lies in one slot, and whoever holds it is not known here. The others look by themselves.
+    wake: () => {
+      for (const thread of threads) thread.order('wake');
+    },
+    close: async () => {
+      await Promise.all(threads.map((thread) => thread.close()));
+    },
+  };
+}
+
+class Thread {
+  readonly #options: WorkersOptions;
+  #worker: Worker;
+  #exited: Promise<void>;
+  #isClosing = false;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    [this.#worker, this.#exited] = this.#start();
+  }
+
+  order(order: WorkerOrder): void {
+    this.#worker.postMessage(order);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.order('close');
+    await this.#exited;
+  }
+
+  #start(): [Worker, Promise<void>] {
+    const data: WorkerData = { url: this.#options.url, name: `hub-worker-${randomUUID()}`, concurrency };
+    const worker = new Worker(new URL('worker-thread.ts', import.meta.url), { workerData: data, resourceLimits });
+    worker.on('message', (report: WorkerReport) => this.#take(report));
+    worker.on('error', (error) => this.#options.log.error({ error }, 'worker failed'));
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve())).then(() => this.#restart());
+    return [worker, exited];
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#isClosing) return;
+    await sleep(restartPauseMs);
+    if (!this.#isClosing) [this.#worker, this.#exited] = this.#start();
+  }
+
+  #take(report: WorkerReport): void {
+    const { log, metrics } = this.#options;
+    if (report.kind === 'processed') metrics.observeMessage(report);
+    else if (report.kind === 'failed') {
+      const { messageId, code, diagnostics, stack } = report;
+      log.warn({ messageId, code, diagnostics, stack }, 'processing failed');
+    }
+  }
+}
