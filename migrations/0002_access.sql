@@ -6,6 +6,8 @@
 create table consent_rule (
   bucket int not null,
   patient text collate "C" not null,
+  -- `Organization/x` or `Device/client`; `*` (denies only): everybody.
+  recipient text collate "C" not null,
   consent_id text collate "C" not null,
   -- Ordinal within the Consent.
   rule smallint not null,
@@ -13,8 +15,6 @@ create table consent_rule (
   -- Consent.patient: another source patient than `patient` when the rule was spread over the person's other records.
   origin text collate "C" not null,
   is_deny boolean not null,
-  -- `Organization/x` or `Device/client`; null (denies only): everybody.
-  recipient text collate "C",
   -- Bits of src/access/purpose.ts.
   purposes int not null,
   -- Numbers of src/fhir/types.ts.
@@ -32,12 +32,14 @@ create table consent_rule (
   sources text[],
   -- `<type number>/<id>`.
   instances text[],
-  primary key (bucket, patient, consent_id, rule),
-  check (is_deny or recipient is not null),
+  -- The recipient before the Consent: a check reads the few rules that are about who asks. With 31 rules on a patient a
+  -- refused search over 235 rows took 3.8 ms when it read them all.
+  primary key (bucket, patient, recipient, consent_id, rule),
+  check (is_deny or recipient <> '*'),
   check ((data_from is null) = (data_to is null))
 );
 -- The rules of further patients a row refers to (their bucket is not in the row), and spreading at a link.
-create index consent_rule_patient on consent_rule (patient);
+create index consent_rule_patient on consent_rule (patient, recipient);
 -- Replacing the rules of a Consent.
 create index consent_rule_consent on consent_rule (consent_id);
 

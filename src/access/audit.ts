@@ -8,7 +8,7 @@
  *
  * @see https://profiles.ihe.net/ITI/BALP/ Basic Audit Log Patterns: one event per patient
  */
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -123,7 +123,8 @@ export function openAudit(db: Database, { gatherMs = gatherMsDefault }: AuditOpt
   const run = async (): Promise<void> => {
     let isBusy = false;
     while (waiting.length > 0) {
-      if (isBusy && gatherMs > 0) await wait(gatherMs);
+      // At least to the end of this turn of the event loop: answers that are ready together share a commit.
+      await (isBusy && gatherMs > 0 ? wait(gatherMs) : immediate());
       const batch = takeBatch(waiting);
       waiting = waiting.slice(batch.length);
       try {

@@ -22,8 +22,8 @@ import { anyPurpose } from './purpose.ts';
 /** One row of consent_rule, without the patient it is for. Absent: does not restrict. */
 export interface Rule {
   readonly isDeny: boolean;
-  /** `Organization/x` or `Device/client`; undefined (denies only): everybody. */
-  readonly recipient?: string;
+  /** `Organization/x` or `Device/client`, or (denies only) {@link everybody}. */
+  readonly recipient: string;
   readonly purposes: number;
   readonly types?: readonly number[];
   readonly codes?: readonly bigint[];
@@ -35,6 +35,9 @@ export interface Rule {
   /** `<type number>/<id>`. */
   readonly instances?: readonly string[];
 }
+
+/** The recipient of a deny that names none. No reference looks like it. */
+export const everybody = '*';
 
 /** More than a person can oversee, and each costs every read of that patient. */
 const rulesMax = 64;
@@ -179,10 +182,10 @@ function permits(permit: Dimensions): Rule[] {
 }
 
 function denies(deny: Dimensions): Rule[] {
-  return (deny.recipients ?? [undefined]).map((recipient) => ruleOf(deny, true, recipient));
+  return (deny.recipients ?? [everybody]).map((recipient) => ruleOf(deny, true, recipient));
 }
 
-function ruleOf(from: Dimensions, isDeny: boolean, recipient: string | undefined): Rule {
+function ruleOf(from: Dimensions, isDeny: boolean, recipient: string): Rule {
   return {
     isDeny,
     recipient,

@@ -132,12 +132,12 @@ export async function spreadDenies(tx: Tx, patients: readonly string[]): Promise
   const targets = patients.map((patient) => ({ patient, bucket: ownBucket(patient) }));
   await tx.query(sql`
     insert into consent_rule
-    select target.bucket, target.patient, consent_id, rule, version, origin, is_deny, recipient, purposes, types, codes, labels,
+    select target.bucket, target.patient, recipient, consent_id, rule, version, origin, is_deny, purposes, types, codes, labels,
       data_from, data_to, valid_from, valid_to, sources, instances
     from consent_rule deny, jsonb_to_recordset(${JSON.stringify(targets)}::jsonb) as target (patient text, bucket int)
     where deny.patient = deny.origin and deny.patient = any(${patients}::text[]) and deny.is_deny
       and target.patient <> deny.patient
-    on conflict (bucket, patient, consent_id, rule) do nothing`);
+    on conflict do nothing`);
 }
 
 /** After an unlink: what one side consented to says nothing about the other side's records. */

@@ -9,31 +9,40 @@
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { typeCode } from '../fhir/types.ts';
 import { Visibility } from '../store/visibility.ts';
+import { everybody } from './consent-rules.ts';
 import { financialTypes, neverByConsent } from './minimum.ts';
 import { isPayment, isSource, recipientsOf, type Principal } from './principal.ts';
-import { purposeBitsOf } from './purpose.ts';
 import { scopesFor, type Interaction, type Scope } from './scope.ts';
+
+/** More than a person has source patients; without the list the check is made row by row. */
+const patientsMax = 50;
 
 export interface VisibilityRequest {
   readonly interaction: Interaction;
   /** Types the answer may hold; absent: any. Scopes of other types are left out of the text. */
   readonly types?: readonly string[];
+  /**
+   * The statement asks for rows of these patients only (a search by patient, with the person's other records). What they
+   * consented to is then read once instead of for each row. Rows of other patients are not opened by Consent.
+   */
+  readonly patients?: readonly string[];
 }
 
 /** What this principal may see, in the order the API asks for it: `r` read, `s` search; `u`, `d` for the row to be changed. */
-export function visibility(principal: Principal, { interaction, types }: VisibilityRequest): Visibility {
+export function visibility(principal: Principal, { interaction, types, patients }: VisibilityRequest): Visibility {
   const scopes = scopesFor(principal, interaction).filter(
     ({ type }) => type === '*' || (types?.includes(type) ?? true),
   );
   // No purpose, no reason to see anything: an operator's token, or one that does not say what for.
   if (scopes.length === 0 || principal.purposes === 0) return nothing();
+  const named = patients !== undefined && patients.length <= patientsMax ? patients : undefined;
   return new Visibility(
     (alias) => {
       const row = raw(alias);
       const parts = [
         scopeCovers(row, scopes),
         inContext(row, principal),
-        isAllowed(row, principal),
+        isAllowed(row, principal, named),
         isUnrevoked(principal),
       ];
       return join(
@@ -41,7 +50,7 @@ export function visibility(principal: Principal, { interaction, types }: Visibil
         ' and ',
       );
     },
-    (alias) => decision(raw(alias), principal),
+    (alias) => decision(raw(alias), principal, named),
   );
 }
 
@@ -84,9 +93,9 @@ function linkedPatients(patient: string): Sql {
     where one.patient = ${patient} and other.patient <> ${patient})`;
 }
 
-function isAllowed(row: Sql, principal: Principal): Sql {
+function isAllowed(row: Sql, principal: Principal, patients: readonly string[] | undefined): Sql {
   if (principal.self !== undefined) return isOwn(row, principal.self);
-  const granted = isGranted(row, principal);
+  const granted = patients === undefined ? isGranted(row, principal) : isGrantedAmong(row, principal, patients);
   return isSource(principal) ? sql`(${row}.owner = ${principal.organization} or ${granted})` : granted;
 }
 
@@ -98,16 +107,52 @@ function isOwn(row: Sql, self: string): Sql {
 
 /**
  * By Consent: for each purpose a rule that covers the row in every dimension, and none that denies it; the same for every
- * further patient the row refers to. LEAKS 14: a row of no patient is its source's alone.
+ * further patient the row refers to. LEAKS 14: a row of no patient is its source's alone; so is a deleted one, and the patient's.
  */
 function isGranted(row: Sql, principal: Principal): Sql {
   return sql`(
-    ${row}.patient is not null and ${isGrantable(row, principal)}
+    ${row}.patient is not null and not ${row}.is_deleted and ${isGrantable(row, principal)}
     and ${consents(row, principal, sql`rule.bucket = ${row}.bucket and rule.patient = ${row}.patient`)}
     and (${row}.other_patients is null or not exists (
       select from unnest(${row}.other_patients) as other (patient)
-      where not (${consents(row, principal, raw('rule.patient = other.patient'))}))))`;
+      where not ${consents(row, principal, raw('rule.patient = other.patient'))})))`;
 }
+
+/**
+ * The same for rows of a few known patients. What does not depend on the row is read once a statement: who permits anything
+ * (others are out at once), and who permits without a condition and denies nothing (their ordinary rows are in at once).
+ *
+ * Measured on 100,000 resources, 31 rules a patient, 235 rows asked for and refused: 3.8 ms row by row, 0.3 ms so.
+ */
+function isGrantedAmong(row: Sql, principal: Principal, patients: readonly string[]): Sql {
+  const verdicts = sql`(
+    select jsonb_object_agg(patient, verdict) from (
+      select rule.patient, case when ${isWhole(principal)} then 3 else 1 end as verdict
+      from consent_rule rule where rule.patient = any(${patients}::text[]) and ${isAddressed(principal)}
+      group by rule.patient having not bool_and(rule.is_deny)) as of_patient)`;
+  // 3: every ordinary row, 1: ask the rules. A patient who is not in the list gives null, and null is no.
+  return sql`case (${verdicts} ->> ${row}.patient)::int & case when ${isOrdinary(row)} then 3 else 1 end
+    when 3 then not ${row}.is_deleted and ${isGrantable(row, principal)}
+    when 1 then ${isGranted(row, principal)}
+    else false end`;
+}
+
+/** Over the rules of one patient: permits without condition cover every purpose, and nothing is denied. */
+function isWhole(principal: Principal): Sql {
+  return sql`coalesce(bit_or(rule.purposes) filter (where ${isUnconditional}), 0) & ${principal.purposes} = ${principal.purposes}
+    and not bool_or(rule.is_deny)`;
+}
+
+function isOrdinary(row: Sql): Sql {
+  return sql`${row}.labels = 0 and ${row}.other_patients is null`;
+}
+
+// No condition on the row beside being ordinary.
+const isUnconditional = raw(
+  `not rule.is_deny and rule.labels = 0 and num_nonnulls(rule.types, rule.codes, rule.data_from, rule.sources, rule.instances) = 0`,
+);
+
+const consentName = raw(`'consent:' || rule.consent_id || '/' || rule.version`);
 
 /** Types no Consent opens, and the minimum of payment. */
 function isGrantable(row: Sql, principal: Principal): Sql {
@@ -116,30 +161,30 @@ function isGrantable(row: Sql, principal: Principal): Sql {
     : sql`${row}.type <> all(${neverByConsent.map(typeCode)}::smallint[])`;
 }
 
+/** One pass over the few rules of a patient for who asks. LEAKS 30: elements of two rules are never combined. */
 function consents(row: Sql, principal: Principal, ofPatient: Sql): Sql {
-  const permits = purposeBitsOf(principal.purposes).map((bit) => {
-    return sql`exists (select from consent_rule rule where ${ofPatient} and ${permit(row, principal, bit)})`;
-  });
-  return sql`${join(permits, ' and ')}
-    and not exists (select from consent_rule rule where ${ofPatient} and ${deny(row, principal)})`;
+  return sql`(
+    select coalesce(bit_or(rule.purposes) filter (where ${permits(row)}), 0) & ${principal.purposes} = ${principal.purposes}
+      and not coalesce(bool_or(${denies(row)}), false)
+    from consent_rule rule where ${ofPatient} and ${isAddressed(principal)} and ${isAbout(row)})`;
 }
 
-/** LEAKS 30: one rule covers every dimension; elements of two rules are never combined. */
-function permit(row: Sql, principal: Principal, purposeBit: number): Sql {
-  return sql`not rule.is_deny and rule.recipient = any(${recipientsOf(principal)}::text[])
-    and rule.purposes & ${purposeBit} <> 0 and ${isInForce}
-    and rule.labels = ${row}.labels
-    and (rule.data_from is null or (${row}.clinical_from >= rule.data_from and ${row}.clinical_to <= rule.data_to))
-    and ${isAbout(row)}`;
+/** LEAKS 14, 8: every label is named, and all of the row's time lies inside. */
+function permits(row: Sql): Sql {
+  return sql`not rule.is_deny and rule.labels = ${row}.labels
+    and (rule.data_from is null or (${row}.clinical_from >= rule.data_from and ${row}.clinical_to <= rule.data_to))`;
 }
 
-/** A deny is as wide as a permit is narrow: everybody, any shared label, any overlap with its period. */
-function deny(row: Sql, principal: Principal): Sql {
-  return sql`rule.is_deny and (rule.recipient is null or rule.recipient = any(${recipientsOf(principal)}::text[]))
-    and rule.purposes & ${principal.purposes} <> 0 and ${isInForce}
-    and (rule.labels = 0 or rule.labels & ${row}.labels <> 0)
-    and (rule.data_from is null or (${row}.clinical_from < rule.data_to and ${row}.clinical_to > rule.data_from))
-    and ${isAbout(row)}`;
+/** A deny is as wide as a permit is narrow: any shared label, any overlap with its period. */
+function denies(row: Sql): Sql {
+  return sql`rule.is_deny and (rule.labels = 0 or rule.labels & ${row}.labels <> 0)
+    and (rule.data_from is null or (${row}.clinical_from < rule.data_to and ${row}.clinical_to > rule.data_from))`;
+}
+
+/** Rules in force for this principal (or for everybody: denies only) and one of its purposes. */
+function isAddressed(principal: Principal): Sql {
+  return sql`rule.recipient = any(${[everybody, ...recipientsOf(principal)]}::text[])
+    and rule.purposes & ${principal.purposes} <> 0 and ${isInForce}`;
 }
 
 // LEAKS 29: ends by the clock. The statement's own time: now() would stand still in a long transaction.
@@ -158,14 +203,24 @@ function isUnrevoked({ jti, issuer }: Principal): Sql {
 }
 
 /** What the audit trail and the patient's own log name as the reason. Evaluated for rows of the page only. */
-function decision(row: Sql, principal: Principal): Sql {
+function decision(row: Sql, principal: Principal, patients: readonly string[] | undefined): Sql {
   if (principal.self !== undefined) return raw(`'self'::text`);
-  const [bit = 0] = purposeBitsOf(principal.purposes);
-  const consent = sql`(
-    select 'consent:' || rule.consent_id || '/' || rule.version from consent_rule rule
-    where rule.bucket = ${row}.bucket and rule.patient = ${row}.patient and ${permit(row, principal, bit)}
-    order by rule.consent_id, rule.rule limit 1)`;
+  const byRule = sql`(
+    select min(${consentName}) from consent_rule rule
+    where rule.bucket = ${row}.bucket and rule.patient = ${row}.patient
+      and ${isAddressed(principal)} and ${permits(row)} and ${isAbout(row)})`;
+  const byConsent =
+    patients === undefined ? byRule : sql`coalesce(${wholeConsent(row, principal, patients)}, ${byRule})`;
   return isSource(principal)
-    ? sql`case when ${row}.owner = ${principal.organization} then 'source' else ${consent} end`
-    : consent;
+    ? sql`case when ${row}.owner = ${principal.organization} then 'source' else ${byConsent} end`
+    : byConsent;
+}
+
+/** For an ordinary row of a patient who permits all of them: the Consent that does, read once a statement. */
+function wholeConsent(row: Sql, principal: Principal, patients: readonly string[]): Sql {
+  return sql`case when ${isOrdinary(row)} then (
+    select jsonb_object_agg(patient, name) from (
+      select rule.patient, min(${consentName}) filter (where ${isUnconditional}) as name
+      from consent_rule rule where rule.patient = any(${patients}::text[]) and ${isAddressed(principal)}
+      group by rule.patient having ${isWhole(principal)}) as of_patient) ->> ${row}.patient end`;
 }

@@ -41,7 +41,7 @@ export interface AuthenticatorOptions {
 
 export interface Authenticator {
   /** @throws Problem login (401), forbidden (403: the client may not claim this), transient (keys or registry out of reach) */
-  authenticate(authorizationHeader: string | undefined): Promise<Principal>;
+  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>;
 }
 
 interface Trust {
