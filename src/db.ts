@@ -54,6 +54,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.applicationName ?? 'hub',
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    // Shapes are planned once. Left to itself PostgreSQL plans a statement with the access predicate anew each time: 1-2.6 ms
+    // of planning for 0.3 ms of work (2 busy cores, 100,000 resources).
+    options: '-c plan_cache_mode=force_generic_plan',
   };
   const pool = new pg.Pool({ ...common, pipeline: true, max: options.poolMax ?? 8, idleTimeoutMillis: 30_000 });
   // A lost idle connection is replaced at the next use; the statement in flight gets the error itself.
