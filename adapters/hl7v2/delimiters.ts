@@ -17,6 +17,19 @@ export interface Delimiters {
  * @throws Problem structure when it declares no usable separators
  */
 export function readDelimiters(header: string): Delimiters {
+  const declaration = header.slice(0, header.indexOf(header.charAt(3), 4));
+  const known = seen.get(declaration);
+  if (known !== undefined) return known;
+  const delimiters = parseDelimiters(header);
+  if (seen.size < seenMax) seen.set(declaration, delimiters);
+  return delimiters;
+}
+
+/** Nearly every message declares the same; the bound is for those who send noise. */
+const seenMax = 100;
+const seen = new Map<string, Delimiters>();
+
+function parseDelimiters(header: string): Delimiters {
   const field = header.charAt(3);
   // A letter, digit or blank here is a truncated or foreign text, not a separator.
   if (!/^[^\p{L}\p{N}\s\p{Cc}]$/u.test(field)) {

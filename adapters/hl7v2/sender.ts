@@ -62,7 +62,7 @@ export function ackHeader(sender: Sender, at: Date, controlId: string): string {
   const charset = field(18);
   const isEnhanced = field(15) !== '' || field(16) !== '';
   if (isEnhanced) fields.push('', '', 'NE', 'NE');
-  if (charset !== '') fields.push(...Array.from({ length: 17 - fields.length }, () => ''), charset);
+  if (charset !== '') fields.push(...Array.from({ length: 16 - fields.length }, () => ''), charset);
   return fields.join(d.field);
 }
 
@@ -72,5 +72,14 @@ function rawOf(header: Hl7Segment, field: number): string {
 
 /** `YYYYMMDDHHMMSS+0000` */
 function timestamp(at: Date): string {
+  const second = Math.trunc(at.getTime() / 1_000);
+  if (second !== latest.second) latest = { second, text: formatSecond(at) };
+  return latest.text;
+}
+
+/** Thousands of answers a second share it. */
+let latest = { second: -1, text: '' };
+
+function formatSecond(at: Date): string {
   return `${at.toISOString().slice(0, 19).replace(/[-:T]/g, '')}+0000`;
 }

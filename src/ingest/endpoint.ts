@@ -136,7 +136,7 @@ export interface Registry {
 
 /** How late another process's change is seen when nothing asks for it. */
 const checkMs = 1_000;
-/** Unknown facilities make the registry look again, but not with every message of a misconfigured sender. */
+/** Between two looks: an unknown facility makes the registry look again, a stream of them not more often than this. */
 const refreshMs = 100;
 
 export async function openRegistry(db: Tx): Promise<Registry> {
@@ -152,7 +152,8 @@ class EndpointRegistry implements Registry {
   #endpoints: readonly Endpoint[] = [];
   #byId = new Map<number, Endpoint>();
   #reaches = new Map<string, Reach>();
-  #looking: Promise<void> | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #lookedAt = 0;
 
   constructor(db: Tx) {
@@ -194,17 +195,24 @@ class EndpointRegistry implements Registry {
     return reach;
   }
 
-  async refresh(): Promise<void> {
-    if (this.#looking === undefined && Date.now() - this.#lookedAt < refreshMs) return;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-      this.#lookedAt = Date.now();
-    });
-    await this.#looking;
+  refresh(): Promise<void> {
+    // A look that is under way may have begun before the change the caller hopes to see: only one to come is shared.
+    this.#next ??= this.#lookNext();
+    return this.#next;
   }
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  async #lookNext(): Promise<void> {
+    await this.#looking.catch(() => undefined);
+    const waitMs = this.#lookedAt + refreshMs - Date.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    this.#next = undefined;
+    this.#lookedAt = Date.now();
+    this.#looking = this.#look();
+    await this.#looking;
   }
 
   async #look(): Promise<void> {
