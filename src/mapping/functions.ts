@@ -84,15 +84,19 @@ function positiveInt(value: string): number | undefined {
 /** CX or ST that is a valid resident identity number, whatever authority was sent with it. @see GB 11643 */
 function nationalId(part: Part): Element | undefined {
   const value = part.peek(1);
-  // 15 digits carry no check character: only with the type that says so.
-  if (value.length !== 18 && part.peek(5) !== 'NI') return undefined;
+  const sent = part.peek(5);
+  // 15 digits carry no check character: only with a type that says so (HL70203 NI, or NNxxx with the country).
+  if (value.length !== 18 && sent !== 'NI' && sent !== 'NNCHN') return undefined;
   const number = checkNationalId(value);
   if (number === undefined) return undefined;
   part.take(1);
-  if (part.peek(5) === 'NI') part.take(5);
-  const type = {
+  part.take(5);
+  const type: Element = {
     coding: [{ system: identifierTypeSystem, code: 'NI', display: 'National unique individual identifier' }],
   };
+  if (sent !== '' && sent !== 'NI') type['text'] = sent;
+  const authority = part.child(4);
+  if (`urn:oid:${authority.peek(2)}` === nationalIdSystem) authority.takeAll();
   const element: Element = { use: 'official', type, system: nationalIdSystem, value: number };
   if (number !== value) element['_value'] = { extension: [original(value)] };
   return element;
@@ -135,6 +139,15 @@ function nameText(part: Part): string | undefined {
   return value;
 }
 
+/** XPN whose first component is the whole name, as hanzi names are often sent: no part of it is guessed. */
+function fullName(part: Part, run: Run, { position }: RuleInfo): Element | undefined {
+  const name = run.map.datatypes.get('XPN')?.(part, run, position);
+  const family = name?.['family'];
+  if (name === undefined || name['given'] !== undefined || typeof family !== 'string') return name;
+  const { family: _, ...rest } = name;
+  return { ...rest, text: family };
+}
+
 /** The names that tables may use. */
 export const functions: Readonly<Record<string, Converter>> = {
   string: { takes: 'whole', convert: text },
@@ -158,6 +171,7 @@ export const functions: Readonly<Record<string, Converter>> = {
   nameText: { takes: 'part', convert: nameText },
   authority: { takes: 'part', convert: authoritySystem },
   authorityName: { takes: 'part', convert: authorityName },
+  fullName: { takes: 'part', convert: fullName },
   familyName: { takes: 'part', convert: familyName },
   addressLines: { takes: 'part', convert: addressLines },
   telecom: { takes: 'part', convert: telecom },
