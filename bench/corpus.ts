@@ -1,0 +1,88 @@
+/**
+ * `npm run corpus`: messages and resources that nobody here wrote, through the code that will meet their like.
+ * Prints JSON on stdout and a table on stderr; exits 1 when a bound fails. Without the shared corpus it says so and exits 0.
+ */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { runFhir, type FhirReport } from './corpus/fhir.ts';
+import { forms } from './corpus/kept.ts';
+import { keptMin, runHl7v2, type Hl7v2Report } from './corpus/hl7v2.ts';
+
+const shownMax = 20;
+
+function main(): number {
+  const folder = process.env['CORPUS_DIR'] ?? resolve(import.meta.dirname, '../../shared/corpus');
+  if (!existsSync(join(folder, 'hl7v2', 'index.jsonl'))) {
+    process.stderr.write(`corpus: skipped, there is none at ${folder} (set CORPUS_DIR)\n`);
+    return 0;
+  }
+  const hl7v2 = runHl7v2(join(folder, 'hl7v2'));
+  const fhir = runFhir(join(folder, 'fhir'));
+  const bounds = boundsOf(hl7v2, fhir);
+  process.stdout.write(`${JSON.stringify({ hl7v2, fhir, bounds }, null, 2)}\n`);
+  process.stderr.write(render(hl7v2, fhir, bounds));
+  return bounds.every(({ isMet }) => isMet) ? 0 : 1;
+}
+
+interface Bound {
+  readonly what: string;
+  readonly found: string;
+  readonly bound: string;
+  readonly isMet: boolean;
+}
+
+function boundsOf(hl7v2: Hl7v2Report, fhir: FhirReport): Bound[] {
+  const none = (what: string, list: readonly string[]): Bound => ({
+    what,
+    found: String(list.length),
+    bound: '0',
+    isMet: list.length === 0,
+  });
+  return [
+    none('messages that failed', hl7v2.failed),
+    none('Bundles that differ between two runs', hl7v2.differing),
+    none('Bundles that are not valid R4', hl7v2.invalid),
+    {
+      what: 'leaf values kept',
+      found: `${(hl7v2.keptShare * 100).toFixed(3)} %`,
+      bound: `>= ${keptMin * 100} %`,
+      isMet: hl7v2.keptShare >= keptMin,
+    },
+    none('FHIR resources refused without a listed reason', fhir.unexpected),
+    none('search parameters that differ from FHIRPath', fhir.indexDifferences),
+  ];
+}
+
+function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]): string {
+  const refused = Object.values(hl7v2.refused).reduce((sum, count) => sum + count, 0);
+  const lines = [
+    `HL7v2: ${hl7v2.messages} single ADT and ORU messages, ${hl7v2.converted} converted, ${refused} refused with a reason`,
+    ...Object.entries(hl7v2.refused).map(([reason, count]) => `  ${String(count).padStart(5)}  ${reason}`),
+    `  ${hl7v2.leaves} leaf values: ${forms.map((form) => `${form} ${hl7v2.kept[form]}`).join(', ')}`,
+    `  ${hl7v2.messagesPerSecond} conversions a second (bytes to Bundle, each once: no warm loop)`,
+    ...shown(
+      'lost',
+      Object.entries(hl7v2.lost).map(([position, count]) => `${position} ${count}`),
+    ),
+    ...shown('failed', hl7v2.failed),
+    ...shown('differing', hl7v2.differing),
+    ...shown('not valid', hl7v2.invalid),
+    `FHIR: ${fhir.resources} resources, ${fhir.valid} valid, ${fhir.listed} with a listed reason; ${fhir.comparedValues} index values compared`,
+    ...shown('refused', fhir.unexpected),
+    ...shown('index differs', fhir.indexDifferences),
+    '',
+    ...bounds.map(
+      ({ what, found, bound, isMet }) =>
+        `${isMet ? 'ok  ' : 'FAIL'} ${what.padEnd(48)} ${found.padStart(10)}  (${bound})`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function shown(title: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const rest = items.length > shownMax ? [`    ... ${items.length - shownMax} more in the JSON`] : [];
+  return [`  ${title}:`, ...items.slice(0, shownMax).map((item) => `    ${item}`), ...rest];
+}
+
+process.exitCode = main();
