@@ -47,13 +47,11 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 function writeToken(param: string, system: unknown, code: unknown, entries: IndexEntry[]): void {
   const [known, value] = [text(system), text(code)];
-  if (known === undefined && value === undefined) return;
-  entries.push({
-    kind: 'token',
-    param,
-    ...(known === undefined ? {} : { system: known }),
-    ...(value === undefined ? {} : { code: value }),
-  });
+  // One literal a shape: the hottest objects of all.
+  if (value === undefined) {
+    if (known !== undefined) entries.push({ kind: 'token', param, system: known });
+  } else if (known === undefined) entries.push({ kind: 'token', param, code: value });
+  else entries.push({ kind: 'token', param, system: known, code: value });
 }
 
 function writeText(param: string, value: unknown, entries: IndexEntry[]): void {

@@ -3,7 +3,8 @@
  * index. Types are followed through the definitions while compiling, so at run time nothing asks what a value is; what cannot
  * be compiled gives undefined, and the caller evaluates it as full FHIRPath.
  *
- * Measured on one Observation and its 44 parameters: closures 9 us, FHIRPath 3,900 us (bench/index.ts).
+ * Measured on one Observation and its parameters: 18 us with the index entries made, 317 us through FHIRPath for the paths
+ * alone (bench/index.ts).
  *
  * @see https://hl7.org/fhir/R4/fhirpath.html
  */

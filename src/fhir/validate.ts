@@ -2,8 +2,7 @@
  * Is this a valid R4 resource: structure, cardinality, primitives, references, required bindings, invariants, narrative without
  * active markup, nothing unknown. One compiled check a type; the path of an issue is put together only when there is one.
  *
- * Why not `validateResource` of @medplum/core: measured on Synthea Observations it takes 320 us (the machine's table is in
- * bench/results.md), this 10-20 us, and it checks no bindings and cannot see raw numbers. It stays the oracle in the tests.
+ * Why not `validateResource` of @medplum/core: docs/decisions/0006-own-validator.md. It stays the oracle in the tests.
  *
  * @see https://hl7.org/fhir/R4/validation.html
  */
