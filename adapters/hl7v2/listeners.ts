@@ -11,7 +11,7 @@ export interface MllpListeners {
 }
 
 export interface MllpListenersOptions extends MllpOptions {
-  /** A port of an endpoint that cannot be opened; it is tried again. */
+  /** A port of an endpoint that cannot be opened: told once, tried again until it can. */
   readonly onPortError?: (port: number, error: unknown) => void;
 }
 
@@ -22,6 +22,7 @@ const checkMs = 1_000;
 export async function openMllpListeners(options: MllpListenersOptions): Promise<MllpListeners> {
   const shared = await listenMllp(options);
   const own = new Map<number, Listener>();
+  const failing = new Set<number>();
   let checking: Promise<void> = Promise.resolve();
 
   const check = async (): Promise<void> => {
@@ -33,10 +34,13 @@ export async function openMllpListeners(options: MllpListenersOptions): Promise<
     }
     for (const port of wanted) {
       if (own.has(port) || port === shared.port) continue;
-      await listenMllp({ ...options, port, endpointPort: port }).then(
-        (listener) => own.set(port, listener),
-        (error: unknown) => options.onPortError?.(port, error),
-      );
+      try {
+        own.set(port, await listenMllp({ ...options, port, endpointPort: port }));
+        failing.delete(port);
+      } catch (error) {
+        if (!failing.has(port)) options.onPortError?.(port, error);
+        failing.add(port);
+      }
     }
   };
   await check();

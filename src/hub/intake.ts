@@ -1,11 +1,10 @@
 /** The doors for HL7v2 of this process: the shared MLLP listener, one for each endpoint with a port of its own, and HTTP. */
 import { randomUUID } from 'node:crypto';
 import { answerMessage, type AnswerOptions } from '../../adapters/hl7v2/answer.ts';
-import { listenMllp } from '../../adapters/hl7v2/mllp.ts';
+import { openMllpListeners } from '../../adapters/hl7v2/listeners.ts';
 import type { Hl7Answer } from '../api/hl7v2.ts';
 import type { TlsFiles } from '../config.ts';
 import type { Tx } from '../db.ts';
-import type { Listener } from '../ingest/contract.ts';
 import type { Registry } from '../ingest/endpoint.ts';
 import { openDoor } from '../ingest/ingest.ts';
 import type { Logger } from './log.ts';
@@ -31,34 +30,20 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-/** How soon a new endpoint's own port opens. */
-const portsCheckMs = 1_000;
-
 export async function openIntake(options: IntakeOptions): Promise<Intake> {
   const { registry, database, host, tls, log, metrics, onStored } = options;
   const door = openDoor({ registry, database, onStored });
   const answers: AnswerOptions = { door, now: () => new Date(), nextControlId: () => randomUUID() };
-  const listen = (port: number, endpointPort?: number): Promise<Listener> =>
-    listenMllp({ ...answers, host, port, endpointPort, tls, onEvent: ({ kind }) => metrics.countMllp(kind) });
-  const shared = await listen(options.port);
-  const own = new Map<number, Listener | undefined>();
-  const openPorts = async (): Promise<void> => {
-    for (const port of door.ports()) {
-      if (own.has(port)) continue;
-      own.set(port, undefined);
-      try {
-        own.set(port, await listen(port, port));
-        log.info({ port }, 'endpoint listening');
-      } catch (error) {
-        // Stays in the map: told once, tried again at the next start.
-        log.error({ port, error }, 'the port of an endpoint cannot be opened');
-      }
-    }
-  };
-  await openPorts();
-  const timer = setInterval(() => void openPorts(), portsCheckMs).unref();
+  const listeners = await openMllpListeners({
+    ...answers,
+    host,
+    port: options.port,
+    tls,
+    onEvent: ({ kind }) => metrics.countMllp(kind),
+    onPortError: (port, error) => log.error({ port, error }, 'the port of an endpoint cannot be opened'),
+  });
   return {
-    port: shared.port,
+    port: listeners.port,
     receive: async (bytes, { address, organization }) => {
       const { ack, problem, isLost } = await answerMessage(
         bytes,
@@ -68,8 +53,7 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
       return { ack: isLost ? undefined : ack, problem };
     },
     close: async () => {
-      clearInterval(timer);
-      await Promise.all([shared, ...own.values()].map(async (listener) => listener?.close()));
+      await listeners.close();
       await door.close();
     },
   };
