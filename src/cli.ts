@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import type { ConvertOptions } from './cli/convert.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ReplayOptions } from './cli/replay.ts';
+import type { SimulateOptions } from './cli/simulate/command.ts';
 import type { TokenOptions } from './cli/token.ts';
 import { Problem } from './fhir/problem.ts';
 
@@ -69,6 +70,19 @@ function buildProgram(environmentHelp: string): Command {
     .option('--fhir-user <ref>', 'who the user is: Patient/x, Practitioner/y')
     .option('--expires <seconds>', 'lifetime [3600]')
     .action(async (options: TokenOptions) => (await import('./cli/token.ts')).runToken(options, environment));
+
+  program
+    .command('simulate')
+    .description(
+      'synthetic hospitals that send to a running hub over MLLP; ends with 1 unless every message was accepted',
+    )
+    .option('--hospitals <number>', 'how many, a connection each', '3')
+    .option('--rate <number>', 'messages a second of all together; 0: as fast as they are answered', '0')
+    .option('--count <number>', 'messages of all together', '1000')
+    .option('--seed <number>', 'the same seed gives the same messages', '1')
+    .option('--host <name>', 'where the hub listens', '127.0.0.1')
+    .option('--port <number>', 'its MLLP port', environment['HUB_MLLP_PORT'] ?? '2575')
+    .action(async (options: SimulateOptions) => (await import('./cli/simulate/command.ts')).runSimulate(options));
 
   program
     .command('audit')

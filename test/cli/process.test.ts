@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { cp, mkdir, symlink } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { givenDataDir, givenHubProcess, launcher, runHub } from '../hub-process.ts';
 
@@ -75,7 +75,6 @@ describe('the launcher', () => {
       await mkdir(join(copy.path, 'bin'));
       await mkdir(join(copy.path, 'node_modules'));
       await cp(launcher, join(copy.path, 'bin', 'hub.mjs'));
-      const { spawnSync } = await import('node:child_process');
       const { status, stderr } = spawnSync(olderNode, [join(copy.path, 'bin', 'hub.mjs'), 'serve'], {
         encoding: 'utf8',
       });
@@ -107,16 +106,21 @@ describe('hub serve', () => {
     assert.match(stderr, /^HUB_PORT="x" is not usable\. Set it to a port/);
   });
 
-  it('given kill -9 of PostgreSQL, is not ready in the gap and ready again after it', async () => {
+  it('given kill -9 of PostgreSQL, answers 503 in the gap and goes on after it', async () => {
     const dataDir = await givenDataDir();
     try {
       const hub = await givenHubProcess({ env: { HUB_DATA_DIR: dataDir.path } });
-      const { readFile } = await import('node:fs/promises');
+      const env = { HUB_DATA_DIR: dataDir.path, HUB_PUBLIC_URL: hub.url };
+      const token = (await runHub(['token', '--preset', 'ai'], { env })).stdout.trim();
+      const read = (): Promise<Response> =>
+        fetch(`${hub.url}/fhir/R4/Patient/x`, { headers: { authorization: `Bearer ${token}` } });
+      assert.equal((await read()).status, 404);
       process.kill(Number.parseInt(await readFile(join(dataDir.path, 'pg', 'postmaster.pid'), 'utf8'), 10), 'SIGKILL');
-      await hub.logged('database lost');
+      const [ready, gap] = await Promise.all([fetch(`${hub.url}/readyz`), read()]);
+      assert.deepEqual([ready.status, gap.status, gap.headers.get('retry-after')], [503, 503, '1']);
       assert.equal((await fetch(`${hub.url}/healthz`)).status, 200);
-      assert.equal((await fetch(`${hub.url}/readyz`)).status, 503);
-      while ((await fetch(`${hub.url}/readyz`)).status !== 200);
+      while ((await read()).status !== 404);
+      assert.equal((await fetch(`${hub.url}/readyz`)).status, 200);
       hub.signal('SIGTERM');
       assert.equal(await hub.ended, 0);
     } finally {
