@@ -12,6 +12,7 @@ import type { Tx } from '../db.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
+import { localizeReferences } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { validate } from '../fhir/validate.ts';
 import { samePerson } from '../identity/link.ts';
@@ -26,10 +27,10 @@ export const create: Interaction = {
   code: 'create',
   isWrite: true,
   prepare: async (call) => {
-    const { principal, incoming } = call;
+    const { facade, principal, incoming } = call;
     requireScope(principal, incoming.type, 'c');
     refuseConditional(incoming, 'if-none-exist');
-    const resource = await readResource(incoming);
+    const resource = await readResource(incoming, facade.base);
     // FHIR R4 http.html#create: an id in the body is ignored.
     delete resource.id;
     requireValid(resource);
@@ -41,7 +42,7 @@ export const update: Interaction = {
   code: 'update',
   isWrite: true,
   prepare: async (call) => {
-    const { principal, incoming } = call;
+    const { facade, principal, incoming } = call;
     requireScope(principal, incoming.type, 'u');
     refuseConditional(incoming, 'if-none-match');
     const ifVersion = ifMatchOf(incoming.headers);
@@ -50,7 +51,7 @@ export const update: Interaction = {
         hint: 'Letters, digits, - and . up to 64.',
       });
     }
-    const resource = await readResource(incoming);
+    const resource = await readResource(incoming, facade.base);
     if (resource.id !== incoming.id) {
       throw new HttpProblem(400, 'invalid', 'the id of the resource is not the id of the URL', {
         expression: `${incoming.type}.id`,
@@ -125,7 +126,7 @@ function refuseConditional({ headers }: Incoming, name: string): void {
   });
 }
 
-async function readResource({ type, headers, text }: Incoming): Promise<AnyResource> {
+async function readResource({ type, headers, text }: Incoming, base: string): Promise<AnyResource> {
   checkContentType(headers, resourceMediaTypes);
   const value = parseJson(await text());
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -135,5 +136,6 @@ async function readResource({ type, headers, text }: Incoming): Promise<AnyResou
   if (resource.resourceType !== type) {
     throw new HttpProblem(400, 'invalid', 'the resource is not of the type of the URL', { expression: 'resourceType' });
   }
+  localizeReferences(resource, base);
   return resource;
 }

@@ -51,6 +51,22 @@ export function readReferenceAt(text: string, base: string): ParsedReference | u
   return readReference(text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text);
 }
 
+/**
+ * Makes the server's own absolute references relative, in place (for a resource just read, which nobody else holds). Whose
+ * record a resource is, and which patients must permit, is decided by relative references alone.
+ * @param base the server's FHIR base URL, without a slash at the end
+ */
+export function localizeReferences(value: object, base: string): void {
+  for (const held of Object.values(value) as unknown[]) {
+    if (typeof held !== 'object' || held === null) continue;
+    const { reference } = held as { reference?: unknown };
+    if (typeof reference === 'string' && reference.startsWith(`${base}/`)) {
+      (held as { reference: string }).reference = reference.slice(base.length + 1);
+    }
+    localizeReferences(held, base);
+  }
+}
+
 /** A canonical split at its version. @see https://hl7.org/fhir/R4/references.html#canonical */
 export function readCanonical(text: string): { url: string; version?: string } {
   const bar = text.indexOf('|');

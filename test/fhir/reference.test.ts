@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  localizeReferences,
   localReference,
   readCanonical,
   readReference,
@@ -50,5 +51,23 @@ describe('reference text (R4 references.html#literal)', () => {
       assert.equal(localReference({ reference }), undefined, String(reference));
     }
     assert.equal(localReference(undefined), undefined);
+  });
+  it("the server's own absolute references become relative, wherever they stand", () => {
+    const resource = {
+      subject: { reference: 'http://hub/fhir/R4/Patient/1' },
+      focus: [
+        { reference: 'http://hub/fhir/R4/Patient/2/_history/3' },
+        { reference: 'http://other/fhir/R4/Patient/1' },
+      ],
+      extension: [{ url: 'http://hub/fhir/R4/x', valueReference: { reference: 'http://hub/fhir/R4/Patient/4' } }],
+      note: [{ text: 'http://hub/fhir/R4/Patient/1' }, null],
+    };
+    localizeReferences(resource, 'http://hub/fhir/R4');
+    assert.deepEqual(resource, {
+      subject: { reference: 'Patient/1' },
+      focus: [{ reference: 'Patient/2/_history/3' }, { reference: 'http://other/fhir/R4/Patient/1' }],
+      extension: [{ url: 'http://hub/fhir/R4/x', valueReference: { reference: 'Patient/4' } }],
+      note: [{ text: 'http://hub/fhir/R4/Patient/1' }, null],
+    });
   });
 });
