@@ -12,7 +12,7 @@
  *
  * Composites are not indexed: pairs of values would multiply the rows' arrays. Open, docs/decisions/0001-index-layout.md.
  */
-import { createHash } from 'node:crypto';
+import { hash64 } from '../../fhir/hash.ts';
 
 export class IndexColumns {
   /** Parameters that have any value. */
@@ -33,16 +33,5 @@ export class IndexColumns {
  * `keyHash('reference', ...)` apart from any token, whose first part is the name of a parameter.
  */
 export function keyHash(kind: 'reference' | 'uri' | 'exact' | 'prefix' | 'range', ...parts: readonly string[]): bigint {
-  const key = `!${kind}${parts.map((part) => `${part.length}:${part}`).join('')}`;
-  let hash = recent.get(key);
-  if (hash === undefined) {
-    hash = createHash('sha256').update(key).digest().readBigInt64BE(0);
-    if (recent.size >= recentMax) recent.clear();
-    recent.set(key, hash);
-  }
-  return hash;
+  return hash64(`!${kind}${parts.map((part) => `${part.length}:${part}`).join('')}`);
 }
-
-// A hash costs 1.3 us, a look-up 0.1; the same codes, units and organizations come again and again.
-const recentMax = 20_000;
-const recent = new Map<string, bigint>();
