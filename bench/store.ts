@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { visibility } from '../src/access/predicate.ts';
+import type { Principal } from '../src/access/principal.ts';
 import { purpose } from '../src/access/purpose.ts';
 import { parseScopes } from '../src/access/scope.ts';
 import { openDatabase, type Database } from '../src/db.ts';
@@ -143,26 +144,29 @@ async function fill(database: Database): Promise<string[]> {
 }
 
 /** The AI service of the demo: reads by Consent, one permit a patient. */
-async function consented(database: Database): Promise<Visibility> {
+async function consented(database: Database): Promise<(patients?: string[]) => Visibility> {
   await database.query(sql`
     insert into consent_rule (bucket, patient, consent_id, rule, version, origin, is_deny, recipient, purposes)
     select b, p, 'consent-' || p, 0, 1, p, false, 'Organization/ai', ${purpose.treatment}::int
     from unnest(${Array.from({ length: patients }, (_, n) => ownBucket(patientId(n)))}::int[],
       ${Array.from({ length: patients }, (_, n) => patientId(n))}::text[]) t (b, p)`);
-  return visibility(
-    {
-      issuer: 'bench',
-      subject: 'bench',
-      clientId: 'bench',
-      jti: 'bench',
-      expiresAt: Number.MAX_SAFE_INTEGER,
-      scopes: parseScopes('system/*.rs'),
-      isOperator: false,
-      organization: 'Organization/ai',
-      purposes: purpose.treatment,
-    },
-    { interaction: 's' },
-  );
+  const principal: Principal = {
+    issuer: 'bench',
+    subject: 'bench',
+    clientId: 'bench',
+    jti: 'bench',
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    scopes: parseScopes('system/*.rs'),
+    isOperator: false,
+    organization: 'Organization/ai',
+    purposes: purpose.treatment,
+  };
+  return (patients) =>
+    visibility(principal, {
+      interaction: patients ? 's' : 'r',
+      types: ['Observation'],
+      ...(patients ? { patients } : {}),
+    });
 }
 
 async function measure(url: string, database: Database): Promise<Figure[]> {
@@ -225,10 +229,10 @@ async function measure(url: string, database: Database): Promise<Figure[]> {
   };
   const idOf = (n: number): string => ids[(n * 7919) % ids.length] as string;
   for (const [who, visible] of [
-    ['everything', all],
+    ['everything', () => all],
     ['by consent', byConsent],
   ] as const) {
-    show(await drive(`read by id, ${who}`, 32, (n) => readRow(database, visible, 'Observation', idOf(n))));
+    show(await drive(`read by id, ${who}`, 32, (n) => readRow(database, visible(), 'Observation', idOf(n))));
     if (who === 'everything') {
       const read = limit(compileRead(all, 'Observation', idOf(0)));
       const change = (n: number) => (values: unknown[]) => {
@@ -241,7 +245,11 @@ async function measure(url: string, database: Database): Promise<Figure[]> {
       ['search by patient, page of 20', '&_count=20'],
       ['latest 5 by code', `&code=http://loinc.org|1007-1&_sort=-date&_count=5`],
     ] as const) {
-      show(await drive(`${what}, ${who}`, 32, (n) => selectPage(database, visible, request(n, rest), { seal })));
+      show(
+        await drive(`${what}, ${who}`, 32, (n) =>
+          selectPage(database, visible([patientId(n)]), request(n, rest), { seal }),
+        ),
+      );
       if (who !== 'everything') continue;
       const search = limit(compilePage(all, request(0, rest), { seal }).statement);
       const change = (n: number) => (values: unknown[]) => {

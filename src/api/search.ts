@@ -7,7 +7,7 @@ import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { samePerson } from '../identity/link.ts';
-import { patientsNamed } from '../store/search.ts';
+import { compartmentsOf, patientsNamed } from '../store/search.ts';
 import { selectPage } from '../store/select.ts';
 import { searchUrl, toSearchset } from './bundle.ts';
 import { cursorBinding } from './cursor.ts';
@@ -50,7 +50,12 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
         aliasesOf(tx, patients),
         context === undefined ? undefined : samePerson(tx, context),
       ]);
-      const visible = visibility(principal, { interaction: 's', types: [type] });
+      const compartments = compartmentsOf(request, aliases, within);
+      const visible = visibility(principal, {
+        interaction: 's',
+        types: [type],
+        ...(compartments === undefined ? {} : { patients: compartments }),
+      });
       const page = await selectPage(tx, visible, request, { seal, aliases, within });
       const body = toSearchset({
         base,

@@ -17,29 +17,24 @@ import { matchUri } from './params/uri.ts';
 import { isCompartmentParam, isInDirectory, isKeyed, mainDateOf } from './place.ts';
 import { isAmong } from './locate.ts';
 
-export interface CompiledSearch {
-  /** Source patients whose compartments hold every match; undefined when any row of the type may match. */
-  readonly patients: readonly string[] | undefined;
-  /** Everything but the compartment and who may see. */
-  readonly where: Sql;
-}
-
 /** Patients a search may name at once: a page is merged from one btree scan each. */
 const patientsMax = 200;
 
-/** @throws Problem not-supported for a type R4 does not have */
-export function compileSearch(request: SearchRequest, alias: string, aliases: Aliases): CompiledSearch {
+/**
+ * Everything a row must meet but the compartment and who may see it.
+ * @param isScoped the rows are looked for in compartments alone
+ * @throws Problem not-supported for a type R4 does not have
+ */
+export function compileSearch(request: SearchRequest, alias: string, isScoped: boolean, aliases: Aliases): Sql {
   const code = typeCode(request.type);
   if (code === undefined) throw new Problem('not-supported', `${request.type} is no R4 resource type`);
-  const patients = compartmentsOf(request, aliases);
-  const isScoped = patients !== undefined;
   const row = raw(alias);
   const conditions = [
     sql`${row}.type = ${code}`,
     sql`not ${row}.is_deleted`,
     ...request.filters.map((filter) => matchFilter(filter, request.type, alias, isScoped, aliases)),
   ];
-  return { patients, where: join(conditions, ' and ') };
+  return join(conditions, ' and ');
 }
 
 /** Ids of the Patients a search names: the caller asks identity for the other records of the same persons. */
@@ -50,7 +45,20 @@ export function patientsNamed(request: SearchRequest): string[] {
   return [...new Set(named.filter((id) => id !== undefined))];
 }
 
-function compartmentsOf({ type, filters }: SearchRequest, aliases: Aliases): string[] | undefined {
+/**
+ * Source patients whose compartments hold every match; undefined when any row of the type may match.
+ * @param within the only compartments the caller is served from, if it is so bound
+ */
+export function compartmentsOf(
+  request: SearchRequest,
+  aliases: Aliases,
+  within?: readonly string[],
+): readonly string[] | undefined {
+  const named = compartmentsNamed(request, aliases);
+  return within === undefined ? named : (named?.filter((id) => within.includes(id)) ?? within);
+}
+
+function compartmentsNamed({ type, filters }: SearchRequest, aliases: Aliases): string[] | undefined {
   const scope = filters.find((filter): filter is ReferenceFilter => {
     if (filter.kind !== 'reference' || !isCompartmentParam(type, filter.index)) return false;
     return filter.values.every((value) => isPatient(value, filter.param.target));

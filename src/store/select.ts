@@ -11,7 +11,7 @@ import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
 import { toRow, type StoredRow } from './read.ts';
 import type { Row } from './row.ts';
-import { compileSearch } from './search.ts';
+import { compartmentsOf, compileSearch } from './search.ts';
 import type { Visibility } from './visibility.ts';
 
 export interface SelectOptions {
@@ -74,8 +74,8 @@ export function compilePage(
   request: SearchRequest,
   { aliases = new Map(), within, seal }: SelectOptions,
 ): { statement: Sql; keys: readonly OrderKey[] } {
-  const { where, patients: named } = compileSearch(request, 'r', aliases);
-  const patients = within === undefined ? named : (named?.filter((id) => within.includes(id)) ?? within);
+  const patients = compartmentsOf(request, aliases, within);
+  const where = compileSearch(request, 'r', patients !== undefined, aliases);
   const keys = orderOf(request, patients !== undefined);
   const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
   const visible = sql`${where} and ${visibility.where('r')}`;
@@ -84,7 +84,7 @@ export function compilePage(
   const statement = isCounted(request)
     ? sql`select page.*, (select count(*)::int from ${from(patients)} where ${visible}) as total from (${page}) page`
     : page;
-  // A search across patients is planned for its values: a rare code and a common one want different indexes.
+  // Across patients the text carries the keys (params/token.ts): a rare code and a common one want different indexes.
   return { statement: patients === undefined ? plannedAnew(statement) : statement, keys };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { given, givenDatabase } from '../given.ts';
-import { raw, render, sql } from '../../src/db/sql.ts';
+import { plannedAnew, raw, render, sql } from '../../src/db/sql.ts';
 import { parseSearch } from '../../src/fhir/search.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
@@ -305,5 +305,33 @@ describe('search', () => {
     const lines = plan.map((line) => line['QUERY PLAN']).join('\n');
     assert.match(lines, /Index Scan Backward using resource_patient/);
     assert.doesNotMatch(lines, /Sort/);
+  });
+
+  describe('across patients: the keys index', () => {
+    const planOf = (type: string, query: string) =>
+      world.database.inTransaction(async (tx) => {
+        // The table of this test fits a page or two, where reading all of it is cheapest.
+        await tx.query(sql`set local enable_seqscan = off`);
+        await tx.query(sql`set local enable_indexscan = off`);
+        const { statement } = compilePage(all, request(type, query), { seal });
+        const plan = await tx.query<{ 'QUERY PLAN': string }>(plannedAnew(sql`explain (costs off) ${statement}`));
+        return plan.map((line) => line['QUERY PLAN']).join('\n');
+      });
+    const keyed: [type: string, query: string][] = [
+      ['Patient', 'identifier=urn:mrn|4711'],
+      ['Patient', 'family=mul'],
+      ['Observation', 'code=http://loinc.org|2339-0'],
+      ['Observation', 'encounter=Encounter/e1'],
+      ['ValueSet', 'url=http://example.org/vs'],
+    ];
+    for (const [type, query] of keyed) {
+      it(`serves ${type}?${query}`, async () => {
+        assert.match(await planOf(type, query), /Bitmap Index Scan on resource_keys/);
+      });
+    }
+
+    it('is left alone inside a compartment', async () => {
+      assert.doesNotMatch(await planOf('Observation', 'patient=p1&code=2339-0'), /resource_keys/);
+    });
   });
 });
