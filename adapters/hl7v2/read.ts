@@ -1,6 +1,7 @@
 /** From bytes to a readable message: decode, then split. The way in for the listeners, `hub convert` and the preview. */
 import { Problem } from '../../src/fhir/problem.ts';
-import type { Envelope, Hl7Message, Hl7Segment } from '../../src/ingest/contract.ts';
+import { checkNationalId } from '../../src/fhir/identifiers.ts';
+import type { Envelope, Hl7Message, Hl7Segment, Hl7Value } from '../../src/ingest/contract.ts';
 import { decodeMessage, type Decoded } from './charset.ts';
 import { parseMessage } from './message.ts';
 
@@ -47,7 +48,7 @@ export function readEnvelope(message: Hl7Message): Envelope {
     if (text.length > keyCharsMax) throw new Problem('too-long', `${expression} is too long`, { expression });
     if (control.test(text)) throw new Problem('value', `${expression} has control characters`, { expression });
   }
-  return { controlId, type, facility, patientKey: patientKey(message) ?? `MSH-10 ${controlId}` };
+  return { controlId, type, facility, patientKey: patientKey(message, facility) ?? `MSH-10 ${controlId}` };
 }
 
 /** MSH-10 has 20 characters by the standard (199 since v2.7); longer ones are seen. It must fit an index. */
@@ -67,18 +68,47 @@ export function facilityOf(header: Hl7Segment): string {
   return value?.get(1) || value?.get(2) || '';
 }
 
-/** Identifier types (HL70203) that name the record, in this order; a patient's card number may change between messages. */
-const recordNumbers = ['MR', 'PI', 'PT'];
-
-function patientKey(message: Hl7Message): string | undefined {
+/**
+ * The identifier that names the record in the sender's system, chosen as the mapping chooses the Patient's: messages that
+ * end in one Patient must share a lane. By type (HL70203), then the sender's own authority, then by text.
+ */
+function patientKey(message: Hl7Message, facility: string): string | undefined {
   const pid = message.first('PID');
   if (pid === undefined) return undefined;
-  const ids = pid.field(3).filter((id) => id.get(1) !== '' && !id.isNull);
-  const id = recordNumbers.map((type) => ids.find((one) => one.get(5) === type)).find(Boolean) ?? ids[0];
-  if (id !== undefined) return `PID-3 ${id.whole(4)} ${id.get(1)}`;
-  for (const field of [2, 18]) {
-    const text = pid.text(field);
-    if (text !== '' && text !== '""') return `PID-${field} ${text}`;
+  for (const field of [3, 2, 4]) {
+    const best = pid
+      .field(field)
+      .filter((id) => !id.isNull && id.get(1).trim() !== '')
+      .map((id) => rankedKey(id, facility))
+      .reduce((one, other) => (isBetter(other, one) ? other : one), none);
+    if (best !== none) return best.key;
   }
-  return undefined;
+  const account = pid.text(18);
+  return account === '' || account === '""' ? undefined : `account ${account}`;
 }
+
+interface RankedKey {
+  readonly rank: number;
+  readonly key: string;
+}
+
+const none: RankedKey = { rank: Infinity, key: '' };
+const recordNumbers = ['MR', 'PI', 'PT', 'PN', ''];
+
+function rankedKey(id: Hl7Value, facility: string): RankedKey {
+  const value = id.get(1).trim();
+  const national = value.length === nationalIdLength ? checkNationalId(value) : undefined;
+  // The person's number, not the record's: only when there is no other.
+  if (national !== undefined) return { rank: 100, key: `national ${national}` };
+  const authority = id.get(4, 2) || id.get(4) || facility;
+  const type = recordNumbers.indexOf(id.get(5));
+  const rank = (type < 0 ? recordNumbers.length : type) * 2 + (authority === facility ? 0 : 1);
+  return { rank, key: `${authority}|${value}` };
+}
+
+function isBetter(one: RankedKey, other: RankedKey): boolean {
+  return one.rank < other.rank || (one.rank === other.rank && one.key < other.key);
+}
+
+/** GB 11643 */
+const nationalIdLength = 18;

@@ -104,11 +104,15 @@ describe('acknowledgments (HL7 v2.5.1 section 2.9)', () => {
 describe('the envelope of a message', () => {
   const read = (pid: string, header = usual) => readEnvelope(parseMessage(`${header}\r${pid}`));
   const keys: [string, string, string][] = [
-    ['the only identifier', 'PID|1||7^^^HOSPA', 'PID-3 HOSPA 7'],
-    ['the record number, wherever it stands', 'PID|1||440^^^CN^NI~7^^^HOSPA^MR', 'PID-3 HOSPA 7'],
-    ['the authority whole', 'PID|1||7^^^HOSPA&1.2.3&ISO^MR', 'PID-3 HOSPA&1.2.3&ISO 7'],
-    ['PID-2 without PID-3', 'PID|1|8', 'PID-2 8'],
-    ['PID-18 without both', `PID|1${'|'.repeat(17)}9`, 'PID-18 9'],
+    ['the only identifier', 'PID|1||7^^^HOSPA', 'HOSPA|7'],
+    ['the same identifier without its authority', 'PID|1||7', 'HOSPA|7'],
+    ['the record number, wherever it stands', 'PID|1||440^^^CARD^NI~7^^^HOSPA^MR', 'HOSPA|7'],
+    ['its own record number before that of another', 'PID|1||1^^^AAA^MR~7^^^HOSPA^MR', 'HOSPA|7'],
+    ['the record number before the person number', 'PID|1||11010519491231002X^^^CN^MR~7^^^HOSPA^XX', 'HOSPA|7'],
+    ['the person number alone', 'PID|1||11010519491231002x^^^CN', 'national 11010519491231002X'],
+    ['the universal id of the authority', 'PID|1||7^^^HOSPA&1.2.3&ISO^MR', '1.2.3|7'],
+    ['PID-2 without PID-3', 'PID|1|8', 'HOSPA|8'],
+    ['PID-18 without both', `PID|1${'|'.repeat(17)}9`, 'account 9'],
     ['the control id without any', 'PID|1||""', 'MSH-10 M1'],
     ['the control id without PID', 'ZZZ|1', 'MSH-10 M1'],
   ];
