@@ -82,7 +82,10 @@ describe('hub token', () => {
   }
 });
 
-describe('commands beside a running hub', () => {
+describe('commands beside a running hub', function () {
+  // A process for each command.
+  this.timeout(60_000);
+
   let dataDir: Awaited<ReturnType<typeof givenDataDir>>;
   let hub: HubProcess;
   let env: Record<string, string>;

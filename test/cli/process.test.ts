@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { givenDataDir, givenHubProcess, launcher, runHub } from '../hub-process.ts';
 
 /** The system's Node, where it is older than the hub's; the launcher must hand over. */
@@ -13,7 +14,9 @@ const olderNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
   }
 });
 
-describe('the launcher', () => {
+describe('the launcher', function () {
+  this.timeout(60_000);
+
   for (const [title, node] of [
     ['an older Node', olderNode],
     ['the Node it brings', process.execPath],
@@ -99,7 +102,10 @@ describe('the launcher', () => {
   });
 });
 
-describe('hub serve', () => {
+describe('hub serve', function () {
+  // Several processes each; a machine that also runs other things needs its time.
+  this.timeout(60_000);
+
   it('given settings that break a rule, names variable and remedy and ends with 2', async () => {
     const { code, stderr } = await runHub(['serve'], { env: { HUB_PORT: 'x' } });
     assert.equal(code, 2);
@@ -112,14 +118,17 @@ describe('hub serve', () => {
       const hub = await givenHubProcess({ env: { HUB_DATA_DIR: dataDir.path } });
       const env = { HUB_DATA_DIR: dataDir.path, HUB_PUBLIC_URL: hub.url };
       const token = (await runHub(['token', '--preset', 'ai'], { env })).stdout.trim();
-      const read = (): Promise<Response> =>
-        fetch(`${hub.url}/fhir/R4/Patient/x`, { headers: { authorization: `Bearer ${token}` } });
+      const read = async (): Promise<Response> => {
+        const response = await fetch(`${hub.url}/fhir/R4/Patient/x`, { headers: { authorization: `Bearer ${token}` } });
+        await response.arrayBuffer();
+        return response;
+      };
       assert.equal((await read()).status, 404);
       process.kill(Number.parseInt(await readFile(join(dataDir.path, 'pg', 'postmaster.pid'), 'utf8'), 10), 'SIGKILL');
       const [ready, gap] = await Promise.all([fetch(`${hub.url}/readyz`), read()]);
       assert.deepEqual([ready.status, gap.status, gap.headers.get('retry-after')], [503, 503, '1']);
       assert.equal((await fetch(`${hub.url}/healthz`)).status, 200);
-      while ((await read()).status !== 404);
+      while ((await read()).status !== 404) await sleep(100);
       assert.equal((await fetch(`${hub.url}/readyz`)).status, 200);
       hub.signal('SIGTERM');
       assert.equal(await hub.ended, 0);
@@ -129,7 +138,9 @@ describe('hub serve', () => {
   });
 });
 
-describe('hub migrate', () => {
+describe('hub migrate', function () {
+  this.timeout(60_000);
+
   it('given four processes at once on an empty directory, ends with 0 in each', async () => {
     const dataDir = await givenDataDir();
     try {
