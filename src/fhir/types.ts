@@ -21,7 +21,7 @@ export interface AnyResource {
 }
 
 /**
- * The 148 resource types of R4 (4.0.1), in alphabetical order. The position + 1 is the number a type has in the
+ * The 146 resource types of R4 (4.0.1), in alphabetical order. The position + 1 is the number a type has in the
  * database, so this list is append-only.
  * @see https://hl7.org/fhir/R4/resourcelist.html
  */
