@@ -36,6 +36,8 @@ function planRead({ principal, incoming }: Call, select: Select): Plan {
   const { type, id, headers } = incoming;
   requireScope(principal, type, 'r');
   return {
+    // Their log shows who asked for them, also in vain.
+    ...(type === 'Patient' && idPattern.test(id) ? { askedFor: [id] } : {}),
     // LEAKS 54: an id that cannot exist is refused like one that is hidden, without another path through the code.
     run: async (tx) => {
       const visible = visibility(principal, { interaction: 'r', types: [type] });

@@ -15,7 +15,7 @@ import { Problem } from '../fhir/problem.ts';
 import { localizeReferences } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { validate } from '../fhir/validate.ts';
-import { samePerson } from '../identity/link.ts';
+import { linkPatients, samePerson } from '../identity/link.ts';
 import { commit } from '../store/commit.ts';
 import type { Write, Written } from '../store/row.ts';
 import { checkContentType, ifMatchOf, preferencesOf, resourceMediaTypes, type Incoming } from './incoming.ts';
@@ -70,8 +70,13 @@ function planWrite({ facade, principal, incoming }: Call, write: Write): Plan {
         asPrecondition,
       );
       if (written === undefined) throw new Error('commit answers each write');
-      if (written.type === 'Consent' && written.outcome !== 'unchanged') {
+      // Also when nothing changed: writing it again is how a person confirms it for records linked since.
+      if (written.type === 'Consent') {
         await compileConsent(tx, principal, { id: written.id, version: written.version, resource: write.resource });
+      }
+      if (written.type === 'Patient') {
+        const patient = { id: written.id, resource: parseJson(written.body) as AnyResource };
+        await linkPatients(tx, [patient], new Date(facade.now()));
       }
       return {
         id: written.id,

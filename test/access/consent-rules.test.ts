@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AnyResource } from '../../src/fhir/types.ts';
+import { validate } from '../../src/fhir/validate.ts';
 import { compileRules } from '../../src/access/consent-rules.ts';
 import { classes, custodian, givenConsent, permitTo, purposes, recipient } from './world.ts';
 
@@ -177,5 +181,26 @@ describe('Consent.provision -> rules: what cannot be enforced is refused with it
   it('more rules than a person can oversee are refused', () => {
     const many = Array.from({ length: 65 }, () => permitTo());
     assert.throws(() => compileRules(givenConsent({ type: 'deny', provision: many })), { code: 'too-costly' });
+  });
+});
+
+describe('docs/consent.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'consent.md'), 'utf8');
+  const examples = Array.from(
+    text.matchAll(/```json\n([\s\S]*?)```/g),
+    ([, json = '']) => JSON.parse(json) as AnyResource,
+  );
+
+  it('every example compiles to the rules the page speaks of', () => {
+    const effects = examples.map((example) =>
+      compileRules(example.resourceType === 'Consent' ? example : givenConsent(example)).map(({ isDeny }) =>
+        isDeny ? 'deny' : 'permit',
+      ),
+    );
+    assert.deepEqual(effects, [['permit'], ['permit', 'deny'], ['permit', 'permit']]);
+  });
+
+  it('the whole example is valid R4', () => {
+    assert.deepEqual(validate(examples[0] as AnyResource), []);
   });
 });

@@ -162,7 +162,7 @@ const dayOf = (index: number): number => at(days[index] ?? '').low;
 const endOf = (row: RandomRow): number => at(days[(row.from ?? 0) + (row.to ?? 0)] ?? '').high;
 
 function provisionOf(type: 'permit' | 'deny', rule: Provision, nested: readonly Provision[]): object {
-  const actors = [...(rule.recipients ?? []).map((reference) => recipient(reference))];
+  const actors = (rule.recipients ?? []).map((reference) => recipient(reference));
   if (rule.source !== undefined) actors.push(custodian(rule.source));
   const provision = {
     type,
