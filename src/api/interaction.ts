@@ -6,6 +6,7 @@ import type { Audit } from '../access/audit.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Database, Tx } from '../db.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Incoming } from './incoming.ts';
 import type { Answer } from './respond.ts';
 
@@ -14,6 +15,8 @@ export interface Facade {
   readonly database: Database;
   readonly authenticator: Authenticator;
   readonly audit: Audit;
+  /** Writes that need no transaction of their own share one. */
+  readonly writer: GroupCommit;
   /** Seals the cursors of `next` links; 32 bytes, the same in every process. */
   readonly cursorKey: Uint8Array;
   /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
@@ -42,6 +45,8 @@ export interface Result {
 
 export interface Plan {
   readonly run: (tx: Tx) => Promise<Result>;
+  /** `run` is all or nothing, in one transaction. */
+  readonly isTransaction?: boolean;
   /** Patients the caller asked for by id: their log says so even when nothing was shown. */
   readonly askedFor?: readonly string[];
   /** Names of the search parameters, joined by `&`. */
@@ -53,7 +58,7 @@ export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-t
 
 export interface Interaction {
   readonly code: InteractionCode;
-  /** Runs in one transaction, and its body is a resource. */
+  /** Its body is a resource. */
   readonly isWrite: boolean;
   /** @throws Problem for whatever can be refused without asking the database */
   prepare(call: Call): Promise<Plan>;

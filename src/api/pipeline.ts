@@ -33,8 +33,8 @@ export async function answer(
     requireType(incoming.type);
     asked = contextOf(facade, interaction, principal, { ...incoming, correlationId });
     plan = await interaction.prepare({ facade, principal, incoming });
-    const { run } = plan;
-    const result = interaction.isWrite ? await facade.database.inTransaction(run) : await run(facade.database);
+    const { run, isTransaction } = plan;
+    const result = isTransaction ? await facade.database.inTransaction(run) : await run(facade.database);
     await recordShown(facade, asked, plan, result);
     return result.answer;
   } catch (error) {

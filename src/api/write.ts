@@ -63,12 +63,16 @@ export const update: Interaction = {
 };
 
 function planWrite({ facade, principal, incoming }: Call, write: Write): Plan {
+  // A Consent takes effect in the transaction that stores it; any other resource shares one with those beside it.
+  const isTransaction = write.resource.resourceType === 'Consent';
   return {
+    isTransaction,
     run: async (tx) => {
-      const speaksFor = await patientsOf(tx, principal);
-      const [written] = await commit(tx, [{ ...write, speaksFor }], { at: new Date(facade.now()) }).catch(
-        asPrecondition,
-      );
+      const writes = [{ ...write, speaksFor: await patientsOf(tx, principal) }];
+      const committed = isTransaction
+        ? commit(tx, writes, { at: new Date(facade.now()) })
+        : facade.writer.write(writes);
+      const [written] = await committed.catch(asPrecondition);
       if (written === undefined) throw new Error('commit answers each write');
       // Also when nothing changed: writing it again is how a person confirms it for records linked since.
       if (written.type === 'Consent') {

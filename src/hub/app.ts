@@ -22,6 +22,7 @@ import { buildCapability } from '../fhir/capability.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Registry } from '../ingest/endpoint.ts';
 import { toBundle } from '../mapping/bundle.ts';
+import { openGroupCommit } from '../store/group-commit.ts';
 import { noSource, openConversion, type Convert } from './conversion.ts';
 import type { Intake } from './intake.ts';
 import type { Logger } from './log.ts';
@@ -67,6 +68,7 @@ export async function openApp(options: AppOptions): Promise<Express> {
         database,
         authenticator,
         audit: options.audit,
+        writer: openGroupCommit(database, { clock: () => new Date() }),
         cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
         base: addresses.fhirBase,
         now: Date.now,

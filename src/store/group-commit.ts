@@ -55,8 +55,9 @@ export function openGroupCommit(database: Database, { clock }: GroupCommitOption
       let from = 0;
       for (const { writes, resolve } of group) resolve(written.slice(from, (from += writes.length)));
     } catch (error) {
-      if (group.length === 1) group[0]?.reject(error);
-      // One was refused and undid the others: each for itself, so that a Problem meets only who caused it.
+      const isLost = error instanceof Problem && error.code === 'transient';
+      if (isLost || group.length === 1) for (const { reject } of group) reject(error);
+      // One was refused and undid the others: each for itself, so that an error meets only who caused it.
       else for (const waiting of group) await commitGroup([waiting]);
     }
   };

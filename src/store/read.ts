@@ -6,6 +6,7 @@
  */
 import type { Tx } from '../db.ts';
 import { sql, type Sql } from '../db/sql.ts';
+import { idPattern } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import { isRow } from './locate.ts';
 import type { Row } from './row.ts';
@@ -28,7 +29,7 @@ export interface StoredRow {
 
 /** Undefined for unknown and for hidden alike; a deleted row is returned with `isDeleted`. */
 export async function readRow(db: Tx, visibility: Visibility, type: string, id: string): Promise<Row | undefined> {
-  if (typeCode(type) === undefined) return undefined;
+  if (typeCode(type) === undefined || !idPattern.test(id)) return undefined;
   const [row] = await db.query<StoredRow>(compileRead(visibility, type, id));
   return row && toRow(row);
 }
@@ -53,7 +54,7 @@ export async function readVersion(
   visibility: Visibility,
   { type, id, version }: VersionKey,
 ): Promise<Row | undefined> {
-  if (typeCode(type) === undefined || version > versionMax) return undefined;
+  if (typeCode(type) === undefined || !idPattern.test(id) || version > versionMax) return undefined;
   const [row] = await db.query<StoredRow>(sql`
     select r.bucket, r.type, r.id, coalesce(h.version, r.version) as version,
       coalesce(h.last_updated, r.last_updated) as last_updated, coalesce(h.is_deleted, r.is_deleted) as is_deleted,

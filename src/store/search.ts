@@ -4,6 +4,7 @@
  */
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { tokenHash } from '../fhir/hash.ts';
+import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Filter, MissingFilter, ReferenceFilter, SearchRequest, TokenFilter } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
@@ -103,7 +104,7 @@ function matchMissing({ index, isMissing }: MissingFilter, alias: string): Sql {
 
 /** `_id` says where the row is, as a read does. */
 function matchId({ values, isNegated }: TokenFilter, type: string, alias: string): Sql {
-  const ids = values.map(({ code = '' }) => code);
+  const ids = values.map(({ code = '' }) => code).filter((id) => idPattern.test(id));
   const found = isAmong(type, ids, alias);
   return isNegated ? sql`not ${found}` : found;
 }

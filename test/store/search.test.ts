@@ -126,6 +126,7 @@ describe('search', () => {
     ['string', 'Patient', 'family=m%25', []],
     ['string :contains', 'Patient', 'family:contains=伟', ['p2']],
     ['string :contains', 'Patient', 'family:contains=u%25', []],
+    ['string, U+0000', 'Patient', 'family=mu%00ll', ['p1', 'p3']],
     ['string :exact', 'Patient', 'family:exact=Mull', ['p3']],
     ['string :exact', 'Patient', 'family:exact=mull', []],
     ['date eq', 'Observation', 'patient=p1&date=2026-01-10', ['o1']],
@@ -149,6 +150,7 @@ describe('search', () => {
     ['uri', 'ValueSet', 'url=http://example.org/VS', []],
     ['_id', 'Observation', '_id=o1,o2,none', ['o1', 'o2']],
     ['_id', 'Observation', '_id=p1', []],
+    ['_id, U+0000', 'Observation', '_id=o%001', []],
     ['_lastUpdated', 'Encounter', '_lastUpdated=ge2026-03-01T08:00:00Z', ['e1', 'e2']],
     ['_lastUpdated', 'Encounter', '_lastUpdated=gt2026-03-01T08:00:00Z', []],
   ];

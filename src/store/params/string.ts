@@ -20,7 +20,7 @@ const lengthMax = 400;
 
 /** @param isKeyed searched by the start of the text across patients */
 export function indexString({ param, value, exact }: StringEntry, columns: IndexColumns, isKeyed: boolean): void {
-  const text = value.slice(0, lengthMax);
+  const text = storable(value);
   columns.strings.add(`${param}${separator}${text}`);
   columns.tokens.add(keyHash('exact', param, exact));
   if (!isKeyed) return;
@@ -38,7 +38,7 @@ export function matchString({ index, match, values }: StringFilter, alias: strin
       alias,
     );
   }
-  const texts = values.map((value) => value.slice(0, lengthMax));
+  const texts = values.map(storable);
   const tests = texts.map((text) =>
     match === 'starts'
       ? sql`starts_with(s.value, ${index + separator + text})`
@@ -49,6 +49,11 @@ export function matchString({ index, match, values }: StringFilter, alias: strin
   if (match === 'contains' || !isKeyed || prefixes.length < texts.length) return found;
   const keys = prefixes.map((prefix) => keyHash('prefix', index, prefix));
   return sql`(${hasKey(keys, alias)} and ${found})`;
+}
+
+/** PostgreSQL has no text with U+0000, and FHIR none either: it is left out here and there alike. */
+function storable(value: string): string {
+  return value.slice(0, lengthMax).replaceAll('\u0000', '');
 }
 
 function longestPrefix(text: string): string | undefined {
