@@ -168,7 +168,7 @@ function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): Segment
     if (rule.fallback !== true) return step(node, root, run, draft);
     const wasSet = target.isSet(root);
     step(node, root, run, draft);
-    if (!wasSet && target.isSet(root)) draft.fallback.push(target.top);
+    if (!wasSet && target.isSet(root)) (draft.fallback ??= []).push(target.top);
   };
 }
 
@@ -212,7 +212,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
     for (let index = 0; index < count; index++) {
       const part = parts[index] as Part;
       if (part.value.isNull) {
-        draft.removed.add(target.top);
+        (draft.removed ??= new Set()).add(target.top);
         continue;
       }
       if (target.isSet(root)) return;

@@ -1,6 +1,6 @@
 /** Coded values: HL7v2 coded data types and tables to CodeableConcept, Coding and code. */
 import { alternateCodesUrl, Extended, localUri, type Extension } from './extensions.ts';
-import type { Vocabulary } from './compile.ts';
+import type { CompiledMap, Vocabulary } from './compile.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Part } from './part.ts';
 import type { Run } from './state.ts';
@@ -144,17 +144,26 @@ export function alternateCodes(concept: CodeableConcept): Extension {
  * OID, a URI; any other name is the sender's own.
  */
 export function codingSystem(name: string, run: Run): string {
-  const key = `${run.map.version}|${run.context.owner}|${name}`;
-  const known = systems.get(key);
+  const systems = systemsOf(run);
+  const known = systems.get(name);
   if (known !== undefined) return known;
-  // Bounded: names come from senders. A region has some thousands in use.
   if (systems.size >= systemsMax) systems.clear();
   const system = findSystem(name, run);
-  systems.set(key, system);
+  systems.set(name, system);
   return system;
 }
-const systems = new Map<string, string>();
-const systemsMax = 20_000;
+
+/** What names mean, by map and owner: found once, asked for with every code. */
+function systemsOf(run: Run): Map<string, string> {
+  let owners = systemsByMap.get(run.map);
+  if (owners === undefined) systemsByMap.set(run.map, (owners = new Map()));
+  let systems = owners.get(run.context.owner);
+  if (systems === undefined) owners.set(run.context.owner, (systems = new Map()));
+  return systems;
+}
+const systemsByMap = new WeakMap<CompiledMap, Map<string, Map<string, string>>>();
+// Bounded: names come from senders, and a message may be full of inventions. A hospital has some dozens in use.
+const systemsMax = 1_000;
 
 function findSystem(name: string, run: Run): string {
   const entry = run.map.vocabularies.get('coding-system')?.entries.get(name.trim());

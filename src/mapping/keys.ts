@@ -75,10 +75,10 @@ function inCompartment(node: Node, run: Run, type: string, key: readonly string[
   const { id, bucket } = patientOf(node, run);
   const parts = [run.context.owner, type, id, ...key];
   const first = deriveId(bucket, parts);
-  if (!run.isTaken(type, first)) return first;
+  if (!run.isTaken(first)) return first;
   for (let count = 2; ; count++) {
     const next = deriveId(bucket, [...parts, `#${count}`]);
-    if (!run.isTaken(type, next)) return next;
+    if (!run.isTaken(next)) return next;
   }
 }
 

@@ -118,8 +118,14 @@ function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void 
 }
 
 function below(node: Node, type: string): DraftBuilder[] {
-  const own = node.drafts.filter((draft) => draft.type === type);
-  return node.children.reduce((found, child) => [...found, ...below(child, type)], own);
+  const found: DraftBuilder[] = [];
+  collectBelow(node, type, found);
+  return found;
+}
+
+function collectBelow(node: Node, type: string, found: DraftBuilder[]): void {
+  for (const draft of node.drafts) if (draft.type === type) found.push(draft);
+  for (const child of node.children) collectBelow(child, type, found);
 }
 
 /** What no rule took becomes an extension on the nearest resource, and is counted. */
@@ -179,14 +185,22 @@ const ranks = new Map(
 );
 
 function order(drafts: readonly DraftBuilder[]): Draft[] {
-  const rankOf = (draft: DraftBuilder): number => ranks.get(draft.type) ?? ranks.size;
-  return [...drafts].sort((one, other) => rankOf(one) - rankOf(other)).map(finish);
+  const byRank: DraftBuilder[][] = [];
+  for (const draft of drafts) (byRank[ranks.get(draft.type) ?? ranks.size] ??= []).push(draft);
+  // A hole for each type that the message does not have: flat() leaves it out.
+  return byRank.flat().map(finish);
 }
 
 function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {
   // An element that another field gave after all is not removed.
-  const gone = removed.size === 0 ? none : [...removed].filter((name) => resource[name] === undefined);
-  return { resource, mode: modeOf(resource, mode), removed: gone, fallback, precedence: precedenceOf(resource) };
+  const gone = removed === undefined ? none : [...removed].filter((name) => resource[name] === undefined);
+  return {
+    resource,
+    mode: modeOf(resource, mode),
+    removed: gone,
+    fallback: fallback ?? none,
+    precedence: precedenceOf(resource),
+  };
 }
 const none: readonly string[] = [];
 

@@ -16,26 +16,31 @@ export interface Reference {
   display?: string;
 }
 
+interface Mention {
+  readonly part: Part;
+  readonly reference: Reference;
+}
+
 /** A resource under construction. */
 export class DraftBuilder {
   readonly resource: AnyResource & { id: string };
   readonly mode: 'merge' | 'replace';
   readonly node: Node | undefined;
-  readonly removed = new Set<string>();
-  readonly fallback: string[] = [];
+  /** Elements removed by `""`, and elements that hold only for want of a better; most drafts have neither. */
+  removed: Set<string> | undefined;
+  fallback: string[] | undefined;
+  /** `Type/id`, as other resources point to it. */
+  readonly reference: string;
 
   constructor(type: string, id: string, mode: 'merge' | 'replace', node?: Node) {
     this.resource = { resourceType: type, id };
+    this.reference = `${type}/${id}`;
     this.mode = mode;
     this.node = node;
   }
 
   get type(): string {
     return this.resource.resourceType;
-  }
-
-  get reference(): string {
-    return `${this.resource.resourceType}/${this.resource.id}`;
   }
 }
 
@@ -53,7 +58,7 @@ export class Run {
   readonly #ids = new Map<string, DraftBuilder>();
   readonly #dates = new Map<string, string | Extended | undefined>();
   readonly #buckets = new Map<string, number>();
-  readonly #mentions = new Map<string, { part: Part; reference: Reference }>();
+  readonly #mentions = new Map<string, Map<string, Mention>>();
   readonly #zone: string | undefined;
 
   constructor(map: CompiledMap, context: MapContext, header: Node, event: string) {
@@ -68,18 +73,19 @@ export class Run {
 
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
   draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
-    const known = this.#ids.get(`${type}/${id}`);
+    const known = this.#ids.get(id);
     const draft = known ?? new DraftBuilder(type, id, mode, node);
     if (known === undefined) {
-      this.#ids.set(draft.reference, draft);
+      this.#ids.set(id, draft);
       this.drafts.push(draft);
     }
     node?.drafts.push(draft);
     return draft;
   }
 
-  isTaken(type: string, id: string): boolean {
-    return this.#ids.has(`${type}/${id}`);
+  /** Ids are derived with their type, so the id alone tells. */
+  isTaken(id: string): boolean {
+    return this.#ids.has(id);
   }
 
   /** The draft of this type that a segment belongs to: its own, or of what it nests in, or beside those. */
@@ -109,15 +115,23 @@ export class Run {
 
   /** A person or organization named again with the same text is the same: read once, and all its values are accounted for. */
   mention(type: string, part: Part, read: () => Reference | undefined): Reference | undefined {
-    const key = `${type} ${part.component} ${part.value.raw}`;
-    const known = this.#mentions.get(key);
+    const mentions = this.#mentionsOf(type);
+    // Within a component (a name inside an NDL) the text of the field would not tell which one is meant.
+    const key = part.component === 0 ? part.value.raw : `${part.component} ${part.value.raw}`;
+    const known = mentions.get(key);
     if (known !== undefined) {
       part.sameAs(known.part);
       return known.reference;
     }
     const reference = read();
-    if (reference !== undefined) this.#mentions.set(key, { part, reference });
+    if (reference !== undefined) mentions.set(key, { part, reference });
     return reference;
+  }
+
+  #mentionsOf(type: string): Map<string, Mention> {
+    let mentions = this.#mentions.get(type);
+    if (mentions === undefined) this.#mentions.set(type, (mentions = new Map()));
+    return mentions;
   }
 
   countCode(position: string, vocabulary: Vocabulary, code: string): void {

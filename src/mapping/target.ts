@@ -30,6 +30,7 @@ export function compileTarget(path: string, constants: Readonly<Element> | undef
   const steps = path.split('.').slice(1).map(parseStep);
   const last = steps.at(-1);
   if (last === undefined) return whole;
+  if (steps.length === 1 && last.mode === 'single' && constants === undefined) return plainTarget(last);
   const way = steps.slice(0, -1);
   const isMany = steps.some((step) => step.mode === 'new');
   const beside = constants === undefined ? undefined : deepFreeze(constants);
@@ -47,6 +48,20 @@ export function compileTarget(path: string, constants: Readonly<Element> | undef
       }
       const filled = beside !== undefined && newest < 0 ? fill(object, value, beside) : value;
       set(object, last, filled);
+      return true;
+    },
+  };
+}
+
+/** The common case, kept cheap: a single element of the resource itself. */
+function plainTarget(step: Step): Target {
+  const { name, under } = step;
+  return {
+    top: name,
+    isMany: false,
+    isSet: (root) => root[name] !== undefined || root[under] !== undefined,
+    put(root, value) {
+      set(root, step, value);
       return true;
     },
   };

@@ -1,0 +1,116 @@
+/**
+ * Conversion HL7v2 -> Bundle on one core: parse, map, Bundle as an object; no database, no socket.
+ * `node bench/convert.ts [--seconds N]` prints JSON and a table; `npm run bench -- convert` runs it among the others.
+ *
+ * The figure is the median of several rounds, by processor time: others on a shared machine take wall time, not ours.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseMessage } from '../adapters/hl7v2/message.ts';
+import { toBundle } from '../src/mapping/bundle.ts';
+import type { CompiledMap } from '../src/mapping/compile.ts';
+import { openMaps } from '../src/mapping/maps.ts';
+import { mapMessage } from '../src/mapping/run.ts';
+
+interface Case {
+  readonly work: string;
+  readonly target?: number;
+  /** The message number `n` of an endless, repeatable stream. */
+  readonly message: (n: number) => string;
+}
+
+const visit = (n: number): string[] => [
+  `PID|1||P${n % 5000}^^^HOSPA^MR||Lin^Mei||19800101|F|||12 Lake Road^^Hangzhou^^310000||05715550100`,
+  `PV1|1|I|W1^R2^B3^HOSPA||||1234^Chen^Hao^^^^^^HOSPA|||||||||||V${n % 9000}^^^HOSPA^VN`,
+];
+
+const cases: readonly Case[] = [
+  {
+    work: 'conversion of ORU^R01 of 10 segments, one core',
+    target: 10_000,
+    message: (n) =>
+      [
+        `MSH|^~\\&|LIS|HOSPA|HUB|HUB|20240506103015+0800||ORU^R01^ORU_R01|R${n}|P|2.5.1`,
+        ...visit(n),
+        `OBR|1|PL${n}|FL${n}|24323-8^Metabolic panel^LN|||20240506080000|||||||||1234^Chen^Hao^^^^^^HOSPA||||||20240506101500||LAB|F`,
+        ...Array.from(
+          { length: 6 },
+          (_, index) =>
+            `OBX|${index + 1}|NM|${2000 + index}-3^Analyte ${index}^LN||${(n % 90) + index}.50|mmol/L|3.5-5.0|N|||F|||20240506080000||5678^He^Jun^^^^^^HOSPA`,
+        ),
+      ].join('\r'),
+  },
+  {
+    work: 'conversion of ADT^A01 of 7 segments, one core',
+    message: (n) =>
+      [
+        `MSH|^~\\&|HIS|HOSPA|HUB|HUB|20240506103015+0800||ADT^A01^ADT_A01|A${n}|P|2.5.1`,
+        'EVN|A01|20240506103010+0800',
+        ...visit(n),
+        'NK1|1|Zhang^Wei|SPO^Spouse^HL70063||05715550102',
+        'AL1|1|DA|PEN^Penicillin^L|SV|Rash|20190412',
+        'DG1|1||I20.0^Unstable angina^I10||20240506|A',
+      ].join('\r'),
+  },
+];
+
+const messagesPerRound = 1_000;
+const roundsMin = 7;
+
+/** Messages a second of processor time in one round. */
+function round(texts: readonly string[], map: CompiledMap): number {
+  const context = { endpoint: 'bench', owner: 'Organization/bench', zone: 'Asia/Shanghai' };
+  const before = process.cpuUsage();
+  let entries = 0;
+  for (const text of texts) {
+    entries += (toBundle(mapMessage(map, parseMessage(text), context))['entry'] as unknown[]).length;
+  }
+  const { user, system } = process.cpuUsage(before);
+  if (entries < texts.length) throw new Error('a Bundle without entries');
+  return (texts.length * 1_000_000) / (user + system);
+}
+
+export interface Measured {
+  readonly work: string;
+  readonly figure: number;
+  readonly unit: string;
+  readonly target?: number;
+  readonly note: string;
+}
+
+export async function measure({ seconds }: { readonly seconds: number }): Promise<Measured[]> {
+  const map = openMaps(join(import.meta.dirname, '..', 'mappings')).forEndpoint('bench');
+  return cases.map(({ work, target, message }) => {
+    const rates: number[] = [];
+    const endsAt = performance.now() + (seconds * 1000) / cases.length;
+    for (let at = 0; performance.now() < endsAt || rates.length < roundsMin; at += messagesPerRound) {
+      rates.push(
+        round(
+          Array.from({ length: messagesPerRound }, (_, index) => message(at + index)),
+          map,
+        ),
+      );
+    }
+    // The first rounds run before the code is compiled.
+    const warm = rates.slice(2).toSorted((one, other) => one - other);
+    const figure = Math.round(warm[Math.floor(warm.length / 2)] as number);
+    return {
+      work,
+      figure,
+      unit: 'messages/s',
+      target,
+      note: `median of ${warm.length} rounds of ${messagesPerRound}, processor time`,
+    };
+  });
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '10' } } });
+  const results = await measure({ seconds: Number(values.seconds) });
+  console.log(JSON.stringify(results));
+  for (const { work, figure, unit, target } of results) {
+    console.log(
+      `${work.padEnd(48)} ${String(figure).padStart(8)} ${unit}${target === undefined ? '' : ` (target ${target})`}`,
+    );
+  }
+}
