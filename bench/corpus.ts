@@ -67,7 +67,7 @@ function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]):
     ...shown('failed', hl7v2.failed),
     ...shown('differing', hl7v2.differing),
     ...shown('not valid', hl7v2.invalid),
-    `FHIR: ${fhir.resources} resources, ${fhir.valid} valid, ${fhir.listed} with a listed reason; ${fhir.comparedValues} index values compared`,
+    `FHIR: ${fhir.resources} resources, ${fhir.valid} valid (${fhir.conditional} after their conditional references were resolved), ${fhir.listed} with a listed reason; ${fhir.comparedValues} index values compared`,
     ...shown('refused', fhir.unexpected),
     ...shown('index differs', fhir.indexDifferences),
     '',
