@@ -11,7 +11,7 @@ export class Sql {
   constructor(strings: readonly string[], values: readonly unknown[], isPlannedAnew = false) {
     this.strings = strings;
     this.values = values;
-    this.isPlannedAnew = isPlannedAnew;
+    this.isPlannedAnew = isPlannedAnew || values.some((value) => value instanceof Sql && value.isPlannedAnew);
   }
 }
 
@@ -29,7 +29,10 @@ export function join(parts: readonly Sql[], separator: string): Sql {
   return new Sql(['', ...Array.from({ length: parts.length - 1 }, () => separator), ''], parts);
 }
 
-/** The same statement, not kept: for one whose text carries what decides its plan. Costs a plan each time, 0.2 ms or so. */
+/**
+ * Makes the statement it becomes part of one that is not kept prepared: its text carries what decides the plan, and hardly
+ * repeats. Costs a plan each time, 0.2 ms or more.
+ */
 export function plannedAnew(query: Sql): Sql {
   return new Sql(query.strings, query.values, true);
 }

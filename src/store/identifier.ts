@@ -3,7 +3,7 @@
  * Clinical resources are found by the `keys` index of their own row.
  */
 import type { Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { raw, sql, type Sql } from '../db/sql.ts';
 import { tokenHash } from '../fhir/hash.ts';
 import { indexEntries } from '../fhir/params.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
@@ -32,6 +32,15 @@ export async function findByIdentifier(
       and not r.is_deleted and ${String(hash)}::bigint = any(r.tokens) and ${visibility.where('r')}
     order by r.bucket, r.id limit ${matchesMax}`);
   return rows.map(toRow);
+}
+
+/** A condition of a search: the row is listed under any of these identifiers. */
+export function isIdentifiedBy(hashes: readonly bigint[], type: string, alias: string): Sql {
+  const row = raw(alias);
+  return sql`(${row}.bucket, ${row}.id) in (
+    select i.bucket, i.id from identifier_index i
+    where i.hash_bucket = any(${hashes.map(bucketOfHash)}::int[]) and i.hash = any(${hashes.map(String)}::bigint[])
+      and i.type = ${typeCode(type)})`;
 }
 
 /** The hashes under which a resource is found; none for types outside the directory. */

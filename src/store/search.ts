@@ -8,6 +8,7 @@ import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Filter, MissingFilter, ReferenceFilter, SearchRequest, TokenFilter } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
+import { isIdentifiedBy } from './identifier.ts';
 import { matchDate } from './params/date.ts';
 import { matchNumber } from './params/number.ts';
 import { matchQuantity } from './params/quantity.ts';
@@ -79,6 +80,7 @@ function matchFilter(filter: Filter, type: string, alias: string, isScoped: bool
   switch (filter.kind) {
     case 'token':
       if (filter.index === '_id') return matchId(filter, type, alias);
+      if (!isScoped && isIdentified(filter, type)) return matchIdentifier(filter, type, alias);
       return matchToken(filter, alias, !isScoped && isKeyed(type, 'token', filter.index));
     case 'reference':
       return matchReference(filter, alias, !isScoped && isKeyed(type, 'reference', filter.index), aliases);
@@ -100,6 +102,16 @@ function matchFilter(filter: Filter, type: string, alias: string, isScoped: bool
 function matchMissing({ index, isMissing }: MissingFilter, alias: string): Sql {
   const present = hasToken([tokenHash(index, undefined, undefined)], alias);
   return isMissing ? sql`not ${present}` : present;
+}
+
+/** People, organizations and places by business identifier: the identifier index knows their bucket. */
+function isIdentified({ index, isNegated, values }: TokenFilter, type: string): boolean {
+  return index === 'identifier' && isInDirectory(type) && !isNegated && values.every(({ code }) => code !== undefined);
+}
+
+function matchIdentifier(filter: TokenFilter, type: string, alias: string): Sql {
+  const hashes = filter.values.map(({ system, code }) => tokenHash(filter.index, system, code));
+  return sql`(${isIdentifiedBy(hashes, type, alias)} and ${hasToken(hashes, alias)})`;
 }
 
 /** `_id` says where the row is, as a read does. */

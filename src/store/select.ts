@@ -3,7 +3,7 @@
  * left out before the limit, the order and the count, so none of them tells of a row that may not be seen (LEAKS 3, 4).
  */
 import type { Tx } from '../db.ts';
-import { join, plannedAnew, raw, sql, type Sql } from '../db/sql.ts';
+import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
@@ -84,8 +84,7 @@ export function compilePage(
   const statement = isCounted(request)
     ? sql`select page.*, (select count(*)::int from ${from(patients)} where ${visible}) as total from (${page}) page`
     : page;
-  // Across patients the text carries the keys (params/token.ts): a rare code and a common one want different indexes.
-  return { statement: patients === undefined ? plannedAnew(statement) : statement, keys };
+  return { statement, keys };
 }
 
 /** The rows of a page, in order; one row more than asked tells that there is a next page. */

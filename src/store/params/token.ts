@@ -4,7 +4,7 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#token
  */
-import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { join, plannedAnew, raw, sql, type Sql } from '../../db/sql.ts';
 import { tokenForms, tokenHash } from '../../fhir/hash.ts';
 import type { TokenEntry } from '../../fhir/index-entry.ts';
 import type { TokenFilter } from '../../fhir/search-request.ts';
@@ -38,5 +38,5 @@ export function hasToken(hashes: readonly bigint[], alias: string): Sql {
  * of last change, and the planner must see it. They are numbers of ours; nothing a caller sent reaches the text.
  */
 export function hasKey(keys: readonly bigint[], alias: string): Sql {
-  return raw(`${alias}.keys && '{${keys.join(',')}}'::bigint[]`);
+  return plannedAnew(raw(`${alias}.keys && '{${keys.join(',')}}'::bigint[]`));
 }
