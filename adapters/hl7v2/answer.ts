@@ -79,8 +79,8 @@ function answer(
   };
 }
 
-/** The hub's own trouble: the message may be fine, and comes again when nobody confirms it. */
-const lost = new Set(['transient', 'timeout', 'throttled', 'exception']);
+/** A passing trouble of the hub: the message may be fine, and comes again when nobody answers it. */
+const lost = new Set(['transient', 'timeout', 'throttled']);
 
 async function applicationAck(
   messageId: number,

@@ -265,11 +265,15 @@ class MllpConnection {
       this.#unanswered++;
       this.#accountFor(one.bytes.length);
       const answer = this.#answer(one);
+      void answer.then(({ isLost }) => {
+        // At once, not when its turn comes: what follows must not be stored before it is sent again.
+        if (isLost) this.#isFinishing = true;
+      });
       this.#answers = this.#answers.then(async () => this.#write(await answer, one.bytes.length));
     }
   }
 
-  #answer(one: Frame): Answer | Promise<Answer> {
+  async #answer(one: Frame): Promise<Answer> {
     const { options, limits } = this.#server;
     return one.kind === 'message'
       ? answerMessage(one.bytes, this.from, options)
@@ -291,7 +295,7 @@ class MllpConnection {
   }
 
   #send(ack: Buffer | undefined): void {
-    if (ack === undefined || this.#isClosed) return;
+    if (ack === undefined || this.#socket.destroyed) return;
     // Answers of one commit leave in one packet.
     if (this.#socket.writableCorked === 0) {
       this.#socket.cork();

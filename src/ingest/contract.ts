@@ -35,7 +35,7 @@ export interface Endpoint {
 /** `auto` follows MSH-15/16 of each message (HL7 v2.5.1 section 2.9.2); `original` and `enhanced` overrule it. */
 export type AckMode = 'auto' | 'original' | 'enhanced';
 
-/** What a lane does after a message that cannot be processed: go `on`, or wait for a person. */
+/** What a lane does after a message that cannot be processed: `continue` with the next, or `hold` until a person decides. */
 export type PoisonPolicy = 'continue' | 'hold';
 
 /** Where a message came in: facts the transport vouches for, not the message. */

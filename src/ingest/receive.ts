@@ -57,8 +57,10 @@ export function openReceiver(options: ReceiverOptions): Receiver {
     if (writing !== undefined || waiting.length === 0) return;
     const batch = takeBatch(waiting);
     waiting = waiting.slice(batch.length);
-    writing = store(options, batch).finally(() => {
+    writing = store(options, batch).then((failure) => {
       writing = undefined;
+      // What came after a lost message must not be stored before it comes again: its lane would be out of order.
+      if (failure !== undefined) for (const { reject } of waiting.splice(0)) reject(failure);
       write();
     });
   };
@@ -96,16 +98,22 @@ function takeBatch(waiting: readonly Waiting[]): Waiting[] {
   return waiting.slice(0, count);
 }
 
-async function store(options: ReceiverOptions, batch: readonly Waiting[]): Promise<void> {
+/** Never rejects. @returns the failure that kept the whole batch from being stored */
+async function store(options: ReceiverOptions, batch: readonly Waiting[]): Promise<unknown> {
   try {
     const receipts = await insertMessages(options.database, batch, options.now?.() ?? new Date());
     batch.forEach((one, index) => one.resolve(receipts[index] as Receipt));
     options.onStored?.();
+    return undefined;
   } catch (error) {
-    const isOurs = !(error instanceof Problem);
+    if (error instanceof Problem) {
+      for (const { reject } of batch) reject(error);
+      return error;
+    }
     // A message that PostgreSQL refuses must not take its neighbours down with it.
-    if (isOurs && batch.length > 1) for (const one of batch) await store(options, [one]);
-    else for (const { reject } of batch) reject(error);
+    if (batch.length > 1) for (const one of batch) await store(options, [one]);
+    else batch[0]?.reject(error);
+    return undefined;
   }
 }
 

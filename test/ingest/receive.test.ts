@@ -134,6 +134,31 @@ describe('receive: a receipt means that the message is on disk, once', () => {
     await away.close();
   });
 
+  it('given a batch that is lost, then what waits behind it is lost too, so that order is kept when it comes again', async () => {
+    const away = openDatabase({ url: 'postgres://hub@127.0.0.1:1/nowhere' });
+    let second: Promise<unknown> | undefined;
+    const receiver = openReceiver({
+      database: {
+        query: (statement) => {
+          if (second !== undefined) return world.database.query(statement);
+          // While the first is being written, the second comes in.
+          second = receiver.receive(givenInbound(endpoint, givenMessage({ id: 'L2' })));
+          return away.query(statement);
+        },
+      },
+    });
+    const first = receiver.receive(givenInbound(endpoint, givenMessage({ id: 'L1' })));
+    await assert.rejects(first);
+    const results = await Promise.allSettled([first, second]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    assert.equal((await rows('L2')).length, 0);
+    await receiver.close();
+    await away.close();
+  });
+
   it('keeps the bytes and their SHA-256', async () => {
     const text = givenMessage({ id: 'RAW', value: 'é'.repeat(3_000) });
     await receive(text);
