@@ -1,0 +1,39 @@
+/**
+ * `npm run bench [-- topic ...] [--seconds N] [--record]`: runs the measurements one after the other, prints JSON and a table,
+ * and with `--record` appends the table to bench/results.md. Hub, database and load are separate processes on this machine.
+ */
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { machine, toTable, type Result } from './lib/result.ts';
+
+export interface BenchOptions {
+  /** How long each load lasts. */
+  readonly seconds: number;
+}
+
+const topics = ['accept', 'searchable', 'convert', 'facade', 'start'] as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '10' }, record: { type: 'boolean', default: false } },
+});
+const options: BenchOptions = { seconds: Number(values.seconds) };
+const unknown = positionals.filter((name) => !topics.some((topic) => topic === name));
+if (unknown.length > 0) {
+  console.error(`no such topic: ${unknown.join(', ')}; there are ${topics.join(', ')}`);
+  process.exit(2);
+}
+
+const results: Result[] = [];
+for (const topic of positionals.length > 0 ? positionals : topics) {
+  const module = (await import(`./topics/${topic}.ts`)) as { measure: (options: BenchOptions) => Promise<Result[]> };
+  results.push(...(await module.measure(options)));
+}
+console.log(JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }));
+const table = toTable(results);
+console.log(`\n${table}`);
+if (values.record) {
+  const heading = `\n## ${new Date().toISOString().slice(0, 10)}: ${positionals.join(', ') || 'all topics'}\n\n${machine()}; ${options.seconds} s a load.\n\n`;
+  await appendFile(join(import.meta.dirname, 'results.md'), `${heading}${table}\n`);
+}
