@@ -2,7 +2,10 @@
  * The facade with JWT, consent and audit on: an AI service reads what patients granted it. Data come in through the same
  * facade (a hospital's creates are the `create` figure, patients' consents follow), so nothing is measured past the gate.
  */
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { composeClaims, issueToken, type TokenRequest } from '../../src/access/issue.ts';
+import { loadIssuerKeys } from '../../src/access/keys.ts';
 import type { BenchOptions } from '../run.ts';
 import { databaseLimit } from '../lib/database-limit.ts';
 import { startHub, type HubProcess } from '../lib/hub-process.ts';
@@ -19,11 +22,11 @@ export async function measure({ seconds }: BenchOptions): Promise<Result[]> {
   const database = new pg.Client({ connectionString: hub.databaseUrl });
   try {
     await database.connect();
-    const hospital = await token(hub, 'hospital', 'hospital-a', ['--organization', 'Organization/hospital-a']);
+    const hospital = await token(hub, { preset: 'hospital', organization: 'Organization/hospital-a' });
     const ids = await createPatients(hub, hospital);
     const created = await createObservations(hub, hospital, ids);
     await grantAll(hub, ids);
-    const ai = await token(hub, 'ai', 'assistant', ['--organization', 'Organization/assistant']);
+    const ai = await token(hub, { preset: 'ai', organization: 'Organization/assistant' });
     const get = (path: string): HttpJob['requests'][number] => ({ method: 'GET', path, headers: headers(ai) });
     const load = (requests: HttpJob['requests']): Promise<HttpOutcome> =>
       httpLoad({ port: portOf(hub), connections, seconds, requests });
@@ -83,8 +86,14 @@ function portOf(hub: HubProcess): number {
   return Number(new URL(hub.baseUrl).port);
 }
 
-async function token(hub: HubProcess, preset: string, client: string, args: string[]): Promise<string> {
-  return (await hub.cli('token', '--preset', preset, '--client', client, ...args)).trim();
+/** As `hub token` does, without starting a process for each of hundreds. */
+async function token(hub: HubProcess, request: TokenRequest): Promise<string> {
+  return issueToken(await loadIssuerKeys(hub.dataDir), composeClaims(request), {
+    issuer: hub.baseUrl,
+    audience: hub.fhirUrl,
+    jti: randomUUID(),
+    now: Math.trunc(Date.now() / 1000),
+  });
 }
 
 async function post(hub: HubProcess, bearer: string, type: string, body: object): Promise<{ id: string }> {
@@ -160,7 +169,7 @@ async function createObservations(
 /** Each patient grants the assistant treatment access, with a token of their own. */
 async function grantAll(hub: HubProcess, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
-    const bearer = await token(hub, 'patient', 'portal', ['--patient', id, '--fhir-user', `Patient/${id}`]);
+    const bearer = await token(hub, { preset: 'patient', patient: id });
     await post(hub, bearer, 'Consent', consent(id));
   }
 }
