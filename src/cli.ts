@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { ConvertOptions } from './cli/convert.ts';
+import type { DemoOptions } from './cli/demo/command.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { SimulateOptions } from './cli/simulate/command.ts';
@@ -90,6 +91,12 @@ function buildProgram(environmentHelp: string): Command {
     .command('verify')
     .description('walk every hash chain; ends with 1 when one is broken')
     .action(async () => (await import('./cli/audit.ts')).runAuditVerify(environment));
+
+  program
+    .command('demo')
+    .description('the main job end to end on this machine, in a database of its own that is gone afterwards')
+    .option('--exit', 'end after the story, with 0 when every step of it held')
+    .action(async (options: DemoOptions) => (await import('./cli/demo/command.ts')).runDemo(options));
 
   return program;
 }

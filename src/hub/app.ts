@@ -99,6 +99,10 @@ export async function openApp(options: AppOptions): Promise<Express> {
       '/portal',
       express.static(join(root, 'portal'), { dotfiles: 'deny', cacheControl: false, setHeaders: noCache }),
     );
+    app.get('/console', (_request, response) => {
+      noCache(response);
+      response.sendFile(join(root, 'portal', 'console.html'), { cacheControl: false });
+    });
     app.use('/ops', opsRouter({ database, authenticator, report, preview: previewer(options.endpoints) }));
   }
   if (intake !== undefined) {

@@ -77,12 +77,12 @@ export function oruMessage(visit: Visit, order: Order, status: ResultStatus, env
         6: `${analyte.unit}^${analyte.unit}^UCUM`,
         7: analyte.range,
         8: abnormalFlag(analyte, Number(value)),
-        11: index > 0 && status === 'C' ? 'F' : status,
+        11: status === 'C' && index !== order.correctedIndex ? 'F' : status,
         14: time,
         19: reported,
       }),
     );
-    if (index === 0 && status === 'C') {
+    if (index === order.correctedIndex) {
       lines.push(
         segment('NTE', { 1: '1', 2: 'L', 3: hospital.tongue === 'zh' ? '复查后更正' : 'Nach Überprüfung korrigiert' }),
       );

@@ -35,6 +35,8 @@ export interface Order {
   readonly collectedAt: Date;
   /** The numbers of `panel.analytes`, as the analyser prints them. */
   readonly values: readonly string[];
+  /** Which of the values a corrected report changed. */
+  readonly correctedIndex?: number;
 }
 
 const doctors = {
@@ -118,5 +120,5 @@ export function orderOf(seed: number, visit: number, ordinal: number, reportedAt
 export function correctedOrder(order: Order): Order {
   const [first, ...rest] = order.values;
   const decimals = order.panel.analytes[0]?.decimals ?? 0;
-  return { ...order, values: [(Number(first) * 1.1).toFixed(decimals), ...rest] };
+  return { ...order, values: [(Number(first) * 1.1).toFixed(decimals), ...rest], correctedIndex: 0 };
 }

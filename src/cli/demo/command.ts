@@ -1,0 +1,126 @@
+/**
+ * `hub demo`: the main job end to end on this machine, in a database of its own that is gone afterwards. The hub is the
+ * real one in a process of its own; the demo is its hospitals, its services and its patient.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { issueToken, type Claims } from '../../access/issue.ts';
+import { loadIssuerKeys } from '../../access/keys.ts';
+import { readConfig } from '../../config.ts';
+import { connectMllp } from '../../hub/mllp-client.ts';
+import { openStorage } from '../../hub/storage.ts';
+import { addEndpoint } from '../../ingest/endpoint.ts';
+import { castOf, type Cast } from './cast.ts';
+import { choosePlace, startHub, type HubProcess } from './hub-process.ts';
+import { tellStory, type Ending } from './story.ts';
+import { openTeller, type Teller } from './teller.ts';
+
+export interface DemoOptions {
+  /** End after the story instead of staying up. */
+  readonly exit?: boolean;
+}
+
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const teller = openTeller(
+    (line) => console.log(line),
+    () => performance.now(),
+  );
+  teller.say('A day in the hub: three hospitals, one patient, and two services that want to know');
+  const stopAsked = nextSignal();
+  const dataDir = await mkdtemp(join(tmpdir(), 'health-record-hub-demo-'));
+  let hub: HubProcess | undefined;
+  try {
+    const place = await choosePlace(process.env);
+    for (const note of place.notes) teller.say(note);
+    const url = `http://${place.host}:${place.port}`;
+    hub = startHub(place, dataDir, url);
+    const cast = castOf(new Date());
+    const { environment } = hub;
+    teller.chapter('The hub');
+    await untilReady(teller, hub, `HTTP on ${place.host}:${place.port}, MLLP on ${place.host}:${place.mllpPort}`);
+    await teller.step(() => registerHospitals(cast, environment));
+    const keys = await loadIssuerKeys(dataDir);
+    const fhirBase = `${url}/fhir/R4`;
+    const tokenFor = (claims: Claims): Promise<string> =>
+      issueToken(keys, claims, {
+        issuer: url,
+        audience: fhirBase,
+        jti: randomUUID(),
+        now: Math.trunc(Date.now() / 1000),
+      });
+    const story = tellStory({
+      teller,
+      cast,
+      fhirBase,
+      opsBase: `${url}/ops`,
+      now: () => new Date(),
+      connect: () => connectMllp({ host: place.host, port: place.mllpPort }),
+      tokenFor,
+    });
+    const ending = await Promise.race([story, stopAsked]);
+    if (ending === undefined) return;
+    teller.say();
+    teller.say('Every step was checked against what the hub answered; all of them hold.');
+    if (options.exit === true) return;
+    invite(teller, url, fhirBase, ending);
+    await Promise.race([stopAsked, hub.exited]);
+    teller.say();
+    teller.say('Stopping; the data of the demo is removed.');
+  } finally {
+    await hub?.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function untilReady(teller: Teller, hub: HubProcess, where: string): Promise<void> {
+  await teller.step(async () => {
+    await hub.untilReady();
+    return `The hub is up with a PostgreSQL of its own: ${where}`;
+  });
+}
+
+/** What `hub endpoint add` does, once for each hospital. */
+async function registerHospitals(cast: Cast, environment: NodeJS.ProcessEnv): Promise<string> {
+  const storage = await openStorage(readConfig(environment));
+  try {
+    for (const { organization, facility, zone } of cast.hospitals) {
+      const name = organization.slice('Organization/'.length);
+      await addEndpoint(storage.database, { name, kind: 'hl7v2-mllp', organization, facilities: [facility], zone });
+    }
+  } finally {
+    await storage.close();
+  }
+  const facilities = cast.hospitals.map(({ facility }) => facility).join(', ');
+  return `Three hospitals are registered, each bound to its own name in MSH-4: ${facilities}`;
+}
+
+function invite(teller: Teller, url: string, fhirBase: string, { patient, tokens }: Ending): void {
+  teller.chapter('Have a look yourself');
+  teller.say(`  The patient's portal   ${url}/portal#token=${tokens.patient}`);
+  teller.say();
+  teller.say(`  Operations console     ${url}/console#token=${tokens.operator}`);
+  teller.chapter('Three things to try in another terminal (the tokens hold for an hour)');
+  teller.say(`  PATIENT=${tokens.patient}`);
+  teller.say(`  AI=${tokens.ai}`);
+  teller.say(`  PAYMENT=${tokens.payment}`);
+  teller.say();
+  const curl = (token: string, path: string): string =>
+    `  curl -s -H "Authorization: Bearer $${token}" '${fhirBase}${path}'`;
+  teller.say('  # what the patient sees: the newest result of their own record');
+  teller.say(curl('PATIENT', `/Observation?patient=${patient}&_sort=-date&_count=1`));
+  teller.say('  # what the AI sees: nothing, until you allow it in the portal');
+  teller.say(curl('AI', `/Observation?patient=${patient}`));
+  teller.say('  # what payment sees: insurance');
+  teller.say(curl('PAYMENT', `/Coverage?patient=${patient}`));
+  teller.say();
+  teller.say('The hub stays up until you press Ctrl-C.');
+}
+
+/** Resolves with undefined at the first SIGINT or SIGTERM; the process then ends in its own order. */
+function nextSignal(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve(undefined));
+  });
+}
