@@ -2,6 +2,7 @@
  * What an interaction is: it parses and checks without the database (`prepare`), then reads or writes (`run`), and says
  * what it showed of whom. The order of the steps around it, the transaction and the audit belong to pipeline.ts.
  */
+import type { KeyObject } from 'node:crypto';
 import type { Audit } from '../access/audit.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Authenticator } from '../access/token.ts';
@@ -18,7 +19,7 @@ export interface Facade {
   /** Writes that need no transaction of their own share one. */
   readonly writer: GroupCommit;
   /** Seals the cursors of `next` links; 32 bytes, the same in every process. */
-  readonly cursorKey: Uint8Array;
+  readonly cursorKey: KeyObject;
   /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
   readonly base: string;
   readonly now: () => number;

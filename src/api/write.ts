@@ -62,29 +62,24 @@ export const update: Interaction = {
   },
 };
 
+/** Types whose write brings about something else, which must commit with it. */
+const consequential = new Set(['Consent', 'Patient']);
+
+/** Any other resource shares a transaction with those that arrive beside it. */
 function planWrite({ facade, principal, incoming }: Call, write: Write): Plan {
-  // A Consent takes effect in the transaction that stores it; any other resource shares one with those beside it.
-  const isTransaction = write.resource.resourceType === 'Consent';
+  const isTransaction = consequential.has(write.resource.resourceType);
   return {
     isTransaction,
     run: async (tx) => {
+      const at = new Date(facade.now());
       const writes = [{ ...write, speaksFor: await patientsOf(tx, principal) }];
-      const committed = isTransaction
-        ? commit(tx, writes, { at: new Date(facade.now()) })
-        : facade.writer.write(writes);
+      const committed = isTransaction ? commit(tx, writes, { at }) : facade.writer.write(writes);
       const [written] = await committed.catch(asPrecondition);
       if (written === undefined) throw new Error('commit answers each write');
-      // Also when nothing changed: writing it again is how a person confirms it for records linked since.
-      if (written.type === 'Consent') {
-        await compileConsent(tx, principal, { id: written.id, version: written.version, resource: write.resource });
-      }
-      if (written.type === 'Patient') {
-        const patient = { id: written.id, resource: parseJson(written.body) as AnyResource };
-        await linkPatients(tx, [patient], new Date(facade.now()));
-      }
+      if (isTransaction) await bringAbout(tx, { principal, written, resource: write.resource, at });
       return {
         id: written.id,
-        shown: [written, ...written.otherPatients.map((patient) => ({ patient }))].map(({ patient }) => ({
+        shown: [written.patient, ...written.otherPatients].map((patient) => ({
           patient,
           decidedBy: principal.self === undefined ? 'source' : 'self',
         })),
@@ -92,6 +87,22 @@ function planWrite({ facade, principal, incoming }: Call, write: Write): Plan {
       };
     },
   };
+}
+
+interface Happened {
+  readonly principal: Principal;
+  readonly written: Written;
+  /** As sent. */
+  readonly resource: AnyResource;
+  readonly at: Date;
+}
+
+/** A grant or its end holds, and a person's records are linked, from the statement after this transaction. */
+async function bringAbout(tx: Tx, { principal, written, resource, at }: Happened): Promise<void> {
+  const { id, version, body } = written;
+  // Also when nothing changed: writing a Consent again is how a person confirms it for records linked since.
+  if (written.type === 'Consent') await compileConsent(tx, principal, { id, version, resource });
+  else await linkPatients(tx, [{ id, resource: parseJson(body) as AnyResource }], at);
 }
 
 /** @see https://hl7.org/fhir/R4/http.html#concurrency 412 when If-Match names another version than the current one */

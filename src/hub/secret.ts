@@ -1,15 +1,15 @@
 /** Random keys of this installation, one file each in the data directory, made at first use. */
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const keyBytes = 32;
 
 /** Several processes may ask at once: a file appears whole or not at all, and the first one made is the key of all. */
-export async function loadSecret(dataDir: string, name: string): Promise<Buffer> {
+export async function loadSecret(dataDir: string, name: string): Promise<KeyObject> {
   const path = join(dataDir, name);
   const found = await readFile(path).catch(() => undefined);
-  if (found?.length === keyBytes) return found;
+  if (found?.length === keyBytes) return createSecretKey(found);
   await mkdir(dataDir, { recursive: true });
   const scratch = `${path}.${process.pid}`;
   await writeFile(scratch, randomBytes(keyBytes), { mode: 0o600 });
@@ -20,5 +20,5 @@ export async function loadSecret(dataDir: string, name: string): Promise<Buffer>
   } finally {
     await unlink(scratch);
   }
-  return readFile(path);
+  return createSecretKey(await readFile(path));
 }

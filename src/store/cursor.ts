@@ -3,12 +3,12 @@
  * nor make one; bound to the caller and the query, so that it serves nobody else and nothing else (LEAKS 5). It holds a
  * position and no result: who may see what is asked again on each page (LEAKS 6).
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes, type CipherKey } from 'node:crypto';
 import { Problem } from '../fhir/problem.ts';
 
 export interface CursorSeal {
-  /** 32 bytes, the same in every process of the hub. */
-  readonly key: Uint8Array;
+  /** 32 bytes, the same in every process of the hub; as a KeyObject, which is a fifth of the cost of bytes each time. */
+  readonly key: CipherKey;
   /** Principal and query, as one text. */
   readonly boundTo: string;
 }
