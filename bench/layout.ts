@@ -74,26 +74,25 @@ const at = (n: number) => patientOf((n * 7919) % patients);
 const page = 'order by r.date_low desc, r.id desc';
 const scope = 'r.bucket = $1 and r.patient = $2 and r.type = $3';
 
-function inRow(name: string, index: 'tokens' | 'keys' | 'none'): Layout {
-  const cross = index === 'keys' ? 'keys' : 'tokens';
-  const codeForm = (code: string) => (index === 'keys' ? hash('code', '*', code) : hash('code', 'loinc', code));
-  const extra = {
-    tokens: '',
-    none: 'drop index resource_tokens',
-    keys: 'drop index resource_tokens; alter table resource add keys bigint[]; create index resource_keys on resource using gin (keys)',
-  }[index];
-  const more = index === 'keys' ? ', keys' : '';
+/** @param index what the GIN index stands on: the few `keys`, all `tokens`, or none */
+function inRow(name: string, index: 'keys' | 'tokens' | 'none'): Layout {
+  const cross = index === 'tokens' ? 'tokens' : 'keys';
+  const codeForm = (code: string) => (index === 'tokens' ? hash('code', 'loinc', code) : hash('code', '*', code));
   return {
     name,
     file: 'in-row.sql',
-    extra,
+    extra: {
+      keys: '',
+      none: 'drop index resource_keys',
+      tokens: 'drop index resource_keys; create index resource_tokens on resource using gin (tokens)',
+    }[index],
     insert: (client, batch) =>
       client.query({
         name: `insert-${name}`,
-        text: `insert into resource (${columns}, tokens, strings, range_keys, range_lows, range_highs${more})
-          select b, t, i, 1, u, o, p, dl, dh, body, k::bigint[], s::text[], rk::bigint[], rl::float8[], rh::float8[] ${index === 'keys' ? ', x::bigint[]' : ''}
-          from unnest(${arrays}, $10::text[], $11::text[], $12::text[], $13::text[], $14::text[] ${index === 'keys' ? ', $15::text[]' : ''})
-          as v(b, t, i, u, o, p, dl, dh, body, k, s, rk, rl, rh ${index === 'keys' ? ', x' : ''})`,
+        text: `insert into resource (${columns}, tokens, strings, range_keys, range_lows, range_highs, keys)
+          select b, t, i, 1, u, o, p, dl, dh, body, k::bigint[], s::text[], rk::bigint[], rl::float8[], rh::float8[], x::bigint[]
+          from unnest(${arrays}, $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+          as v(b, t, i, u, o, p, dl, dh, body, k, s, rk, rl, rh, x)`,
         values: [
           ...common(batch),
           batch.map((r) => pgArray(forms(r))),
@@ -101,7 +100,7 @@ function inRow(name: string, index: 'tokens' | 'keys' | 'none'): Layout {
           batch.map((r) => pgArray(r.ranges.map((x) => hash(x.param, x.unit)))),
           batch.map((r) => pgArray(r.ranges.map((x) => x.low))),
           batch.map((r) => pgArray(r.ranges.map((x) => x.high))),
-          ...(index === 'keys' ? [batch.map((r) => pgArray(keys(r)))] : []),
+          batch.map((r) => (index === 'keys' ? pgArray(keys(r)) : null)),
         ],
       }),
     queries: {
@@ -129,7 +128,9 @@ function inRow(name: string, index: 'tokens' | 'keys' | 'none'): Layout {
               text: `select r.body from resource r where r.type = $1 and r.${cross} @> array[$2::bigint] order by r.id limit 20`,
               values: [
                 types.Patient,
-                String(index === 'keys' ? hash('identifier', '*', at(n).id) : hash('identifier', 'national', at(n).id)),
+                String(
+                  index !== 'tokens' ? hash('identifier', '*', at(n).id) : hash('identifier', 'national', at(n).id),
+                ),
               ],
             }),
             'patient by name': (n: number) => ({
@@ -258,15 +259,31 @@ interface Timing {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Processor time of the database's backends for one operation: what a busy machine leaves comparable. */
+  readonly databaseUs: number;
 }
 
-async function drive(concurrency: number, work: (n: number, lane: number) => Promise<unknown>): Promise<Timing> {
+/** Ticks of 10 ms (USER_HZ), all of a process's threads. @see proc(5), /proc/pid/stat fields 14 and 15 */
+async function cpuUs(pids: readonly number[]): Promise<number> {
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8')));
+  const ticks = stats.map((stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' '));
+  return ticks.reduce((sum, fields) => sum + (Number(fields[11]) + Number(fields[12])) * 10_000, 0);
+}
+
+/** Repeats `work` on each lane until the time is over, or `countMax` are done. */
+async function drive(
+  pids: readonly number[],
+  work: (n: number, lane: number) => Promise<unknown>,
+  { lanes = 8, countMax = Number.POSITIVE_INFINITY, each = 1 } = {},
+): Promise<Timing> {
   const took: number[] = [];
-  const started = performance.now();
+  const [started, cpuBefore] = [performance.now(), await cpuUs(pids)];
   let n = 0;
+  const isOver = (): boolean =>
+    n >= countMax || (countMax === Number.POSITIVE_INFINITY && performance.now() - started > measureMs);
   await Promise.all(
-    Array.from({ length: concurrency }, async (_, lane) => {
-      while (performance.now() - started < measureMs) {
+    Array.from({ length: lanes }, async (_, lane) => {
+      while (!isOver()) {
         const begun = performance.now();
         await work(n++, lane);
         took.push(performance.now() - begun);
@@ -274,9 +291,11 @@ async function drive(concurrency: number, work: (n: number, lane: number) => Pro
     }),
   );
   const seconds = (performance.now() - started) / 1000;
+  const databaseUs = Math.round(((await cpuUs(pids)) - cpuBefore) / took.length / each);
   took.sort((a, b) => a - b);
-  const at = (share: number) => Number((took[Math.floor(took.length * share)] ?? 0).toFixed(2));
-  return { perSecond: Math.round(took.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) };
+  const percentile = (share: number) => Number((took[Math.floor(took.length * share)] ?? 0).toFixed(2));
+  const perSecond = Math.round((took.length * each) / seconds);
+  return { perSecond, p50Ms: percentile(0.5), p99Ms: percentile(0.99), databaseUs };
 }
 
 async function measure(url: string, layout: Layout): Promise<Record<string, Timing>> {
@@ -288,51 +307,42 @@ async function measure(url: string, layout: Layout): Promise<Record<string, Timi
   const pool = new pg.Pool({ connectionString: url.replace(/\/postgres$/, `/${database}`), max: 16 });
   await pool.query(await readFile(join(import.meta.dirname, 'layout', layout.file), 'utf8'));
   if (layout.extra) await pool.query(layout.extra);
-  const result: Record<string, Timing> = {};
-
-  const started = performance.now();
-  let next = 0;
-  const took: number[] = [];
-  const samples = (): Sample[] | undefined => {
-    if (next >= rows) return undefined;
-    const from = next;
-    next += batchRows;
-    return Array.from({ length: batchRows }, (_, i) => sample(from + i, patients));
-  };
-  await Promise.all(
-    [0, 1].map(async () => {
-      const client = await pool.connect();
-      for (let batch = samples(); batch; batch = samples()) {
-        const begun = performance.now();
-        await client.query('begin');
-        await layout.insert(client, batch);
-        await client.query('commit');
-        took.push(performance.now() - begun);
-      }
-      client.release();
+  const clients = await Promise.all(Array.from({ length: 16 }, () => pool.connect()));
+  const pids = await Promise.all(
+    clients.map(async (client) => {
+      const { rows: backends } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      return backends[0]!.pid;
     }),
   );
-  took.sort((a, b) => a - b);
-  result[`write, batches of ${batchRows} (resources)`] = {
-    perSecond: Math.round(rows / ((performance.now() - started) / 1000)),
-    p50Ms: Number(took[Math.floor(took.length / 2)]!.toFixed(1)),
-    p99Ms: Number(took[Math.floor(took.length * 0.99)]!.toFixed(1)),
-  };
-  const clients = await Promise.all(Array.from({ length: 16 }, () => pool.connect()));
-  result['write, one a commit, 16 clients'] = await drive(16, async (n, lane) => {
+  const insert = async (lane: number, batch: readonly Sample[]): Promise<void> => {
     const client = clients[lane]!;
     await client.query('begin');
-    await layout.insert(client, [sample(rows + n, patients)]);
+    await layout.insert(client, batch);
     await client.query('commit');
-  });
+  };
+  const result: Record<string, Timing> = {};
+  result[`write, ${batchRows} a commit, 2 clients`] = await drive(
+    pids,
+    (n, lane) =>
+      insert(
+        lane,
+        Array.from({ length: batchRows }, (_, i) => sample(n * batchRows + i, patients)),
+      ),
+    { lanes: 2, countMax: rows / batchRows, each: batchRows },
+  );
+  result['write, one a commit, 16 clients'] = await drive(
+    pids,
+    (n, lane) => insert(lane, [sample(rows + batchRows * 2 + n, patients)]),
+    { lanes: 16 },
+  );
   await clients[0]!.query('vacuum analyze');
   for (const [name, query] of Object.entries(layout.queries)) {
-    result[name] = await drive(8, (n, lane) => clients[lane]!.query({ name, ...query(n) }));
+    result[name] = await drive(pids, (n, lane) => clients[lane]!.query({ name, ...query(n) }));
   }
   const size = await clients[0]!.query<{ mb: number }>(
     'select (pg_database_size(current_database()) / 1048576)::int as mb',
   );
-  result['size (MB)'] = { perSecond: size.rows[0]!.mb, p50Ms: 0, p99Ms: 0 };
+  console.log(JSON.stringify({ layout: layout.name, rows, sizeMb: size.rows[0]!.mb, ...result }));
   for (const client of clients) client.release();
   await pool.end();
   return result;
@@ -342,15 +352,14 @@ const dataDir = await mkdtemp(join(tmpdir(), 'hub-layout-'));
 const postgres = await startEmbedded({ dataDir });
 const layouts = [
   sideTables,
-  inRow('in-row', 'tokens'),
-  inRow('in-row, chosen keys', 'keys'),
+  inRow('in-row', 'keys'),
+  inRow('in-row, GIN on all tokens', 'tokens'),
   inRow('in-row, no GIN', 'none'),
 ];
 const results: Record<string, Record<string, Timing>> = {};
 try {
   for (const layout of layouts) {
     results[layout.name] = await measure(postgres.url, layout);
-    console.log(JSON.stringify({ layout: layout.name, rows, ...results[layout.name] }));
   }
 } finally {
   await postgres.stop();
@@ -359,6 +368,6 @@ try {
 const work = Object.keys(results[layouts[0]!.name]!);
 console.log(`\n| work | ${layouts.map((l) => l.name).join(' | ')} |\n|---|${layouts.map(() => '---').join('|')}|`);
 for (const name of work) {
-  const cell = (t: Timing | undefined) => (t ? `${t.perSecond}/s, p99 ${t.p99Ms} ms` : '-');
+  const cell = (t: Timing | undefined) => (t ? `${t.databaseUs} us, ${t.perSecond}/s, p99 ${t.p99Ms} ms` : '-');
   console.log(`| ${name} | ${layouts.map((l) => cell(results[l.name]![name])).join(' | ')} |`);
 }
