@@ -305,7 +305,7 @@ function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): P
   if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
   const reads = new Map<string, ReadPart>();
   return (part, root, run, position) => {
-    if (target.isSet(root)) return;
+    if ((component as number) > part.count || target.isSet(root)) return;
     let read = reads.get(position);
     if (read === undefined) {
       // A code is counted where it stands in the segment (PID-3.5), not where in its data type.

@@ -149,7 +149,8 @@ export function codingSystem(name: string, run: Run): string {
   if (known !== undefined) return known;
   if (systems.size >= systemsMax) systems.clear();
   const system = findSystem(name, run);
-  systems.set(name, system);
+  // A copy: a slice would keep its whole message alive.
+  systems.set(Buffer.from(name).toString(), system);
   return system;
 }
 

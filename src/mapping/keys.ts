@@ -141,14 +141,32 @@ function orderKey(node: Node, run: Run, type: string, ...orders: [string, string
 }
 
 function observationKey(node: Node, run: Run): string {
-  const order = orderOf(node, true) || orderOf(node, false);
-  const time = text(node, 'OBX', 14) || text(node, 'OBR', 7);
-  if (order === '' && time === '') return byPlace(node, run, 'Observation');
-  // Only within an order is a service's own code part of what was observed: two panels may share a code.
-  const service = order === '' ? [] : concept(node, 'OBR', 4);
-  const key = [order, ...service, ...concept(node, 'OBX', 3), text(node, 'OBX', 4), time];
+  const { order, service, time } = orderParts(node);
+  const own = text(node, 'OBX', 14) || time;
+  if (order === '' && own === '') return byPlace(node, run, 'Observation');
+  const key = [order, ...service, ...concept(node, 'OBX', 3), text(node, 'OBX', 4), own];
   return inCompartment(node, run, 'Observation', key);
 }
+
+interface OrderParts {
+  readonly order: string;
+  /** Only within an order is a service's code part of what was observed: two panels may share an analyte. */
+  readonly service: readonly string[];
+  readonly time: string;
+}
+
+/** What all results of an order share; read once for each order. */
+function orderParts(node: Node): OrderParts {
+  const holder = node.find('OBR');
+  const known = holder === undefined ? noOrder : knownOrders.get(holder);
+  if (known !== undefined) return known;
+  const order = orderOf(node, true) || orderOf(node, false);
+  const parts = { order, service: order === '' ? [] : concept(node, 'OBR', 4), time: text(node, 'OBR', 7) };
+  knownOrders.set(holder as Node, parts);
+  return parts;
+}
+const knownOrders = new WeakMap<Node, OrderParts>();
+const noOrder: OrderParts = { order: '', service: [], time: '' };
 
 function specimenKey(node: Node, run: Run): string {
   const number = text(node, 'SPM', 30) || specimenId(node) || text(node, 'SPM', 31);

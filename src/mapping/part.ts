@@ -64,6 +64,20 @@ export class Part {
 
   /** What was taken of a part with the same text was taken of this one as well. */
   sameAs(other: Part): void {
+    if (other.#isComplete()) this.#isWhole = true;
+    else this.#copyAccount(other);
+  }
+
+  #isComplete(): boolean {
+    if (!this.#isWhole) {
+      const left: Leaf[] = [];
+      this.collectLeft('', left);
+      this.#isWhole = left.length === 0;
+    }
+    return this.#isWhole;
+  }
+
+  #copyAccount(other: Part): void {
     this.#taken = other.#taken;
     this.#beyond = other.#beyond;
     this.#isWhole = other.#isWhole;
@@ -90,7 +104,7 @@ export class Part {
     if (this.#isWhole || this.value.isNull) return;
     const count = this.count;
     for (let index = 1; index <= count; index++) {
-      if (this.#isTaken(index)) continue;
+      if (this.#isTaken(index) || this.peek(index) === '') continue;
       const at = count === 1 ? position : `${position}.${index}`;
       if (this.component === 0) this.#collectComponent(index, at, left);
       else pushLeaf(at, this.value.get(this.component, index), left);

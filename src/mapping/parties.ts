@@ -79,14 +79,18 @@ export function addressOf(draft: DraftBuilder | undefined, address: Element | un
 
 /** Levels of a PL from the widest to the narrowest, with R4's physical types. @see HL7 v2-to-FHIR, PL[Location] */
 const levels = [
-  { component: 4, type: 'si', display: 'Site' },
-  { component: 7, type: 'bu', display: 'Building' },
-  { component: 8, type: 'lvl', display: 'Level' },
-  { component: 1, type: 'wa', display: 'Ward' },
-  { component: 2, type: 'ro', display: 'Room' },
-  { component: 3, type: 'bd', display: 'Bed' },
-] as const;
-const physicalTypes = 'http://terminology.hl7.org/CodeSystem/location-physical-type';
+  level(4, 'si', 'Site'),
+  level(7, 'bu', 'Building'),
+  level(8, 'lvl', 'Level'),
+  level(1, 'wa', 'Ward'),
+  level(2, 'ro', 'Room'),
+  level(3, 'bd', 'Bed'),
+];
+
+function level(component: number, type: string, display: string) {
+  const system = 'http://terminology.hl7.org/CodeSystem/location-physical-type';
+  return { component, type, physicalType: { coding: [{ system, code: type, display }] } };
+}
 
 /** PL as a reference to its narrowest Location; each is part of the wider one. */
 export function location(part: Part, run: Run): Reference | undefined {
@@ -97,18 +101,18 @@ function readLocation(part: Part, run: Run): Reference | undefined {
   const key: string[] = [];
   const names: string[] = [];
   let inner: DraftBuilder | undefined;
-  for (const level of levels) {
-    const name = part.peek(level.component);
+  for (const { component, type, physicalType } of levels) {
+    const name = part.peek(component);
     if (name === '' || name === '""') continue;
-    part.take(level.component);
-    key.push(level.type, name);
+    part.take(component);
+    key.push(type, name);
     names.push(name);
     const draft = run.shared('Location', key);
     fill(draft, {
       identifier: [{ value: name }],
       name,
       mode: 'instance',
-      physicalType: { coding: [{ system: physicalTypes, code: level.type, display: level.display }] },
+      physicalType,
       ...(inner === undefined ? undefined : { partOf: { reference: inner.reference } }),
     });
     inner = draft;

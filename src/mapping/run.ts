@@ -23,8 +23,10 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
     throw new Problem('required', 'the message names no patient', { expression: 'PID', hint: 'Send a PID segment.' });
   }
   const run = new Run(map, context, header, event);
-  for (const build of what.builds) buildDrafts(build, nodes, run);
-  for (const build of what.builds) if (build.refs.length > 0) linkDrafts(build, nodes, run);
+  const byName = indexByName(nodes);
+  for (const build of what.builds) buildDrafts(build, byName.get(build.segment) ?? noNodes, run);
+  for (const build of what.builds)
+    if (build.refs.length > 0) linkDrafts(build, byName.get(build.segment) ?? noNodes, run);
   keepTheRest(nodes, run, what.structural);
   return { drafts: order(run.drafts), unmapped: run.unmapped, issues: run.issues, mapVersion: map.version };
 }
@@ -52,9 +54,20 @@ function eventOf(nodes: readonly Node[]): string {
   return nodes.find((node) => node.name === 'EVN')?.reader.peek(1) ?? '';
 }
 
+function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[]> {
+  const byName = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const list = byName.get(node.name);
+    if (list === undefined) byName.set(node.name, [node]);
+    else list.push(node);
+  }
+  return byName;
+}
+const noNodes: readonly Node[] = [];
+
 function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   for (const node of nodes) {
-    if (node.name !== build.segment || (build.when !== undefined && !build.when(node))) continue;
+    if (build.when !== undefined && !build.when(node)) continue;
     const draft = draftFor(build, node, run);
     if (draft !== undefined) applyMaps(build, node, draft, run);
   }
@@ -90,7 +103,6 @@ function applyBelow(
 function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   if (build.into) return;
   for (const node of nodes) {
-    if (node.name !== build.segment) continue;
     const draft = node.drafts.find((item) => item.type === build.resource);
     if (draft !== undefined) for (const ref of build.refs) link(ref, node, draft, run);
   }

@@ -56,7 +56,7 @@ export class Run {
   readonly unmapped: Unmapped[] = [];
   readonly issues: MappingIssue[] = [];
   readonly #ids = new Map<string, DraftBuilder>();
-  readonly #dates = new Map<string, string | Extended | undefined>();
+  readonly #dates = new Map<string, string | Extended>();
   readonly #buckets = new Map<string, number>();
   readonly #mentions = new Map<string, Map<string, Mention>>();
   readonly #zone: string | undefined;
@@ -140,10 +140,11 @@ export class Run {
 
   /** A DTM as FHIR dateTime; undefined when it is none. */
   dateTime(text: string): string | Extended | undefined {
-    if (this.#dates.has(text)) return this.#dates.get(text);
+    const known = this.#dates.get(text);
+    if (known !== undefined) return known;
     const dtm = parseDtm(text);
     const value = dtm === undefined ? undefined : this.#dateTimeOf(dtm, text);
-    this.#dates.set(text, value);
+    if (value !== undefined) this.#dates.set(text, value);
     return value;
   }
 
