@@ -17,6 +17,8 @@ export interface Write {
   readonly mode?: 'merge' | 'replace';
   /** Elements the sender removed; only for `merge`. */
   readonly removed?: readonly string[];
+  /** Elements that hold only while nothing better is stored; only for `merge`. */
+  readonly fallback?: readonly string[];
   /** Rank of the status; a lower one than the stored becomes history only. Default 0. */
   readonly precedence?: number;
   /** Ids of the patients whom the writer speaks for: may be referred to whoever owns their Patient. Default none. */

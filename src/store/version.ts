@@ -159,7 +159,15 @@ function supersede(
 function contentOf(current: State, write: Write, isFollowing: (url: string) => boolean): AnyResource {
   if (write.mode !== 'merge' || current.isDeleted) return write.resource;
   const stored = parseJson(current.body) as AnyResource;
-  return mergeElements(stored, write.resource, write.removed ?? [], isFollowing);
+  return mergeElements(stored, withoutFallback(write, stored), write.removed ?? [], isFollowing);
+}
+
+/** An element that the message only falls back to (an Encounter.status under A08) yields to the one that is stored. */
+function withoutFallback({ resource, fallback = [] }: Write, stored: AnyResource): AnyResource {
+  const yielding = fallback.filter((name) => stored[name] !== undefined);
+  if (yielding.length === 0) return resource;
+  const names = new Set(yielding.flatMap((name) => [name, `_${name}`]));
+  return Object.fromEntries(Object.entries(resource).filter(([name]) => !names.has(name))) as AnyResource;
 }
 
 /** Labels, patients and dates only ever grow: what any version was, the whole row is (LEAKS 8, 36). */

@@ -209,6 +209,17 @@ describe('commit', () => {
       assert.ok(stored['name']);
     });
 
+    it('merge: a fallback yields to what is stored, and holds while nothing is', async () => {
+      const visit = (elements: object): AnyResource => ({ resourceType: 'Encounter', id: 'd-7-visit', ...elements });
+      const subject = { reference: 'Patient/d-7' };
+      await one(given.patient({ id: 'd-7' }));
+      await draft(visit({ status: 'unknown', subject }), { mode: 'merge', fallback: ['status'] });
+      assert.equal((await read('Encounter', 'd-7-visit'))['status'], 'unknown');
+      await draft(visit({ status: 'finished', subject }), { mode: 'merge' });
+      await draft(visit({ status: 'in-progress', subject }), { mode: 'merge', fallback: ['status'] });
+      assert.equal((await read('Encounter', 'd-7-visit'))['status'], 'finished');
+    });
+
     it('merge: unmapped fields follow the message, other extensions stay', async () => {
       const unmapped = (text: string) => ({ url: unmappedUrl, valueString: text });
       const kept = { url: 'http://example.org/kept', valueString: 'x' };
