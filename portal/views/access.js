@@ -4,6 +4,8 @@
  * @see https://profiles.ihe.net/ITI/BALP/
  * @typedef {import('../fhir.js').Resource} Resource
  * @typedef {object} Access
+ * @property {string} request id of the request; a search over several records of a patient has an event for each
+ * @property {string} recorded
  * @property {string} who reference of who asked, `Organization/x`; an identifier of the client when there is none
  * @property {string} [name]
  * @property {boolean} isSelf the patient's own access
@@ -30,6 +32,8 @@ export function readAccess(event, patient) {
   const consent = decidingConsent(event);
   const [, ground] = /allowed by (self|source)\b/.exec(event.outcomeDesc ?? '') ?? [];
   return {
+    request: requestId(event),
+    recorded: event.recorded,
     who: asker.reference ?? asker.identifier?.value ?? '',
     name: asker.display,
     isSelf: organization === undefined && requestor?.who?.reference === patient,
@@ -41,6 +45,29 @@ export function readAccess(event, patient) {
     basis: consent === undefined ? /** @type {'self' | 'source' | undefined} */ (ground) : 'consent',
     consent,
   };
+}
+
+/**
+ * One line a request: shown, when it was for any of the records. Keeps the order.
+ * @param {Access[]} accesses
+ * @returns {Access[]}
+ */
+export function oneEachRequest(accesses) {
+  /** @type {Map<string, Access>} */
+  const requests = new Map();
+  for (const access of accesses) {
+    const known = requests.get(access.request);
+    if (known === undefined || (access.isAllowed && !known.isAllowed)) requests.set(access.request, access);
+  }
+  return [...requests.values()];
+}
+
+/** @param {Resource} event */
+function requestId(event) {
+  for (const { type, what } of event.entity ?? []) {
+    if (type?.code === 'XrequestId' && what?.identifier?.value !== undefined) return what.identifier.value;
+  }
+  return `AuditEvent/${event.id}`;
 }
 
 /** The entity that names a version of a Consent. @param {Resource} event */

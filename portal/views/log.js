@@ -2,14 +2,13 @@
  * Who looked: the patient's AuditEvents, a line each. Someone who was shown nothing can be allowed from here.
  *
  * @typedef {import('../portal.js').App} App
- * @typedef {import('../fhir.js').Resource} Resource
  * @typedef {import('./access.js').Access} Access
  */
 import { button, el } from '../dom.js';
 import { isInForce } from '../permission.js';
 import { fill } from '../texts.js';
 import { purposeText, recipientText, timeText, typeText } from '../words.js';
-import { readAccess } from './access.js';
+import { oneEachRequest, readAccess } from './access.js';
 
 const pageSize = 100;
 /** Pages read at once in search of other people's accesses, when the patient's own fill the log. */
@@ -21,7 +20,8 @@ export async function showLog(app, { withOwn = false } = {}) {
   const consents = new Map((await app.consents()).map((consent) => [`Consent/${consent.id}`, consent]));
   const rows = el('tbody', {});
   const more = el('p', {});
-  await load(`AuditEvent?patient=${encodeURIComponent(app.patient)}&_sort=-date&_count=${pageSize}`);
+  // Without a patient it is the log of all records that are this person's; the hub gives it newest first.
+  await load(`AuditEvent?_count=${pageSize}`);
   const own = el('input', { type: 'checkbox', onchange: () => app.go('log', { withOwn: !withOwn }) });
   own.checked = withOwn;
   return [
@@ -39,8 +39,8 @@ export async function showLog(app, { withOwn = false } = {}) {
     for (let page = 0; page < pagesAtOnceMax && next !== undefined && rows.childElementCount === before; page++) {
       /** @type {import('../fhir.js').Page} */
       const answer = await app.fhir.page(next);
-      const accesses = answer.resources.map((event) => ({ event, access: readAccess(event, app.patient) }));
-      rows.append(...accesses.filter(({ access }) => withOwn || !access.isSelf).map(row));
+      const accesses = answer.resources.map((event) => readAccess(event, app.patient));
+      rows.append(...oneEachRequest(accesses.filter(({ isSelf }) => withOwn || !isSelf)).map(row));
       next = answer.next;
     }
     const following = next;
@@ -64,8 +64,8 @@ export async function showLog(app, { withOwn = false } = {}) {
     );
   }
 
-  /** @param {{ event: Resource, access: Access }} line */
-  function row({ event, access }) {
+  /** @param {Access} access */
+  function row(access) {
     const who = access.isSelf ? t.you : recipientText(access.who, access.name, language);
     const [word, colour] = access.isFailed ? [t.failed, 'stop'] : access.isAllowed ? [t.saw, 'good'] : [t.nothing, ''];
     const reason = reasonText(access);
@@ -73,7 +73,7 @@ export async function showLog(app, { withOwn = false } = {}) {
     return el(
       'tr',
       {},
-      el('td', { class: 'number' }, timeText(event.recorded, language, t)),
+      el('td', { class: 'number' }, timeText(access.recorded, language, t)),
       el('th', { scope: 'row' }, who),
       el('td', {}, access.purpose === undefined ? t.noPurpose : purposeText(access.purpose, t)),
       el('td', {}, whatText(access)),

@@ -24,7 +24,7 @@ const kinds = {
       what: conceptText(observation.code) ?? t.unnamed,
       value: valueText(observation),
       range: rangeText(observation),
-      tag: [interpretationText(observation, t), statusText(observation.status, t)].filter(Boolean).join(', '),
+      tag: [interpretationText(observation, t), statusText(observation.status, t)].filter(Boolean).join(' · '),
     }),
   },
   diagnoses: {
@@ -92,6 +92,7 @@ const kinds = {
 /** @param {App} app @param {{ kind?: string }} [wish] */
 export async function showRecords(app, { kind = 'results' } = {}) {
   const { t } = app;
+  const homes = await homesOf(app);
   const list = el('div', { class: 'stack' });
   await open(kind, false);
   return [el('p', { class: 'lead' }, t.recordsLead), list];
@@ -134,11 +135,13 @@ export async function showRecords(app, { kind = 'results' } = {}) {
           { scope: 'row' },
           what,
           minor !== undefined && minor !== '' && el('span', { class: 'minor' }, minor),
+          !isResult && tag ? ' ' : undefined,
           !isResult && tag ? el('span', { class: 'tag' }, tag) : undefined,
         ),
         isResult &&
           el('td', {}, el('span', { class: 'number' }, value ?? ''), ' ', tag ? el('span', { class: 'tag' }, tag) : ''),
         isResult && el('td', { class: 'number' }, range ?? ''),
+        el('td', {}, homes.get(ownerOf(resource)) ?? ''),
       );
     }
 
@@ -164,7 +167,7 @@ export async function showRecords(app, { kind = 'results' } = {}) {
 
   /** @param {string} key @param {number | undefined} total @param {HTMLElement} rows */
   function table(key, total, rows) {
-    const heads = [t.when, t.what, ...(key === 'results' ? [t.value, t.normal] : [])];
+    const heads = [t.when, t.what, ...(key === 'results' ? [t.value, t.normal] : []), t.from];
     return el(
       'table',
       {},
@@ -173,6 +176,31 @@ export async function showRecords(app, { kind = 'results' } = {}) {
       rows,
     );
   }
+}
+
+/**
+ * A person has a record at each hospital; what a resource is about tells where it comes from.
+ * @param {App} app
+ * @returns {Promise<Map<string, string>>} `Patient/x` and the hospital that gave its record number
+ */
+async function homesOf(app) {
+  const { resources } = await app.fhir.page('Patient?_count=100');
+  return new Map(
+    resources.map((patient) => {
+      /** @type {Resource[]} */
+      const identifiers = patient.identifier ?? [];
+      return [
+        `Patient/${patient.id}`,
+        identifiers.find(({ assigner }) => assigner?.display !== undefined)?.assigner.display ?? '',
+      ];
+    }),
+  );
+}
+
+/** @param {Resource} resource @returns {string} `Patient/x` */
+function ownerOf(resource) {
+  if (resource.resourceType === 'Patient') return `Patient/${resource.id}`;
+  return (resource.subject ?? resource.patient ?? resource.beneficiary)?.reference ?? '';
 }
 
 /** @param {App} app @param {string} search */

@@ -4,7 +4,7 @@ import { consoleTexts } from '../../portal/console-texts.js';
 import { patientOf } from '../../portal/fhir.js';
 import { ended, fromConsent, isInForce, localDay, toConsent } from '../../portal/permission.js';
 import { chooseLanguage, fill, texts } from '../../portal/texts.js';
-import { readAccess } from '../../portal/views/access.js';
+import { oneEachRequest, readAccess } from '../../portal/views/access.js';
 import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../../portal/words.js';
 import { compileRules } from '../../src/access/consent-rules.ts';
 import { purposeBit } from '../../src/access/purpose.ts';
@@ -153,6 +153,23 @@ describe('portal: an AuditEvent in plain words', () => {
     const access = readAccess({ ...event, outcome: '4', entity: event.entity.slice(0, 2) }, 'Patient/p1');
     assert.equal(access.isAllowed, false);
     assert.equal(access.consent, undefined);
+  });
+
+  it('given events of one request for several records, then it is one line, shown when any was', () => {
+    const request = { type: { code: 'XrequestId' }, what: { identifier: { value: 'r1' } } };
+    const events = [
+      { ...event, id: '3', entity: [{ ...request, what: { identifier: { value: 'r2' } } }] },
+      { ...event, id: '2', outcome: '4', entity: [request] },
+      { ...event, id: '1', entity: [request] },
+    ];
+    const lines = oneEachRequest(events.map((one) => readAccess(one, 'Patient/p1')));
+    assert.deepEqual(
+      lines.map(({ request: id, isAllowed }) => [id, isAllowed]),
+      [
+        ['r2', true],
+        ['r1', true],
+      ],
+    );
   });
 
   it('given the patient as requestor and no organization, then it is their own', () => {

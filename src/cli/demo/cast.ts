@@ -16,7 +16,7 @@ const patient: Person = {
   ...patientName,
   latin: { family: 'Gu', given: 'Bingshen' },
   sex: 'M',
-  ...citizenAt(20_260_101, 0, 'M'),
+  ...citizenAt(20_260_101, 29, 'M'),
   insuranceId: 'YB1100000042',
   phone: '12900000042',
   street: '桂影路18号6室',

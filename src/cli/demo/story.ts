@@ -40,8 +40,12 @@ const processedMsMax = 30_000;
 const pollMs = 100;
 const dayMs = 86_400_000;
 const hba1c = 'http://loinc.org|4548-4';
-/** What the patient lets the AI see; the rest (insurance, allergies, ...) stays hidden from it. */
-const aiTypes = ['Patient', 'Observation', 'DiagnosticReport', 'Condition', 'Encounter'];
+/** Whole categories of the portal, so that the patient can go on with them there. */
+const personTypes = ['Patient', 'RelatedPerson'];
+const resultTypes = ['Observation', 'DiagnosticReport', 'ServiceRequest', 'Specimen'];
+const aiTypes = [...personTypes, ...resultTypes, 'Condition', 'Encounter'];
+const billTypes = ['Coverage', 'Claim', 'ClaimResponse', 'ExplanationOfBenefit', 'ChargeItem', 'Invoice'];
+const paymentTypes = [...personTypes, ...billTypes];
 
 export async function tellStory(stage: Stage): Promise<Ending> {
   const { teller, cast, tokenFor } = stage;
@@ -143,7 +147,7 @@ export async function tellStory(stage: Stage): Promise<Ending> {
       recipient: 'Organization/payment-service',
       recipientName: 'Insurance payment service',
       purpose: 'HPAYMT',
-      types: ['Patient', 'Coverage'],
+      types: paymentTypes,
     });
     const coverages = await countOf(payment, `/Coverage?patient=${patient}`);
     verify(coverages === 2, 'a Coverage from each hospital', coverages);
