@@ -19,7 +19,10 @@ else handOver(findNode());
 async function runHere() {
   const { enableCompileCache } = await import('node:module');
   // Compiled code of an earlier start; not in a shared temporary directory, where another user could plant code.
-  enableCompileCache?.(join(here, '..', 'node_modules', '.cache', 'hub'));
+  const cache = join(here, '..', 'node_modules', '.cache', 'hub');
+  enableCompileCache?.(cache);
+  // Worker threads find it here.
+  process.env.NODE_COMPILE_CACHE ??= cache;
   const { runCli } = await import('../src/cli.ts');
   await runCli(process.argv.slice(2));
 }
