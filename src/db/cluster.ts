@@ -92,7 +92,7 @@ async function initialise(
       `--pwfile=${secret}`,
     ],
     { env: serverEnvironment(binaries.lib), cwd: scratch, ...account },
-  );
+  ).catch(initialiseFailed);
   await rename(secret, join(scratch, passwordFile));
   await appendFile(
     join(scratch, 'postgresql.conf'),
@@ -103,6 +103,15 @@ async function initialise(
   await rename(scratch, target).catch(ignore('ENOTEMPTY', 'EEXIST'));
   await rm(scratch, { recursive: true, force: true });
   if (target !== path) await symlink(target, path).catch(ignore('EEXIST'));
+}
+
+/** initdb says in one line why: no account for the user id, no space, a directory on a file system without permissions. */
+function initialiseFailed(cause: Error & { stderr?: string }): never {
+  const reason = cause.stderr?.trim().split('\n').at(-1) ?? cause.message;
+  throw new Problem('exception', `the embedded PostgreSQL cannot make its cluster: ${reason}`, {
+    hint: 'Repair that, or set DATABASE_URL to another PostgreSQL.',
+    cause,
+  });
 }
 
 /**
