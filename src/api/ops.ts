@@ -5,7 +5,15 @@ import { requireOperator } from '../access/scope.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
-import { listMessages, pageRowsDefault, parseStatus, type MessageFilter } from '../ingest/status.ts';
+import {
+  everyMessage,
+  listMessages,
+  pageRowsDefault,
+  pageRowsMax,
+  parseStatus,
+  type MessageFilter,
+  type MessageLine,
+} from '../ingest/status.ts';
 import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
 import type { Reporter } from './pipeline.ts';
@@ -57,24 +65,27 @@ async function answerOperator(
     return await handle(request, new URLSearchParams(query), principal);
   } catch (error) {
     if (!(error instanceof Problem)) report.failed(error, correlationId);
-    return answerOf(error, true, correlationId);
+    return answerOf(error, request.method === 'POST', correlationId);
   }
 }
 
+/** As JSON a page; as NDJSON every message that matches, written as fast as the caller reads. */
 async function answerMessages(database: Tx, request: Request, query: URLSearchParams): Promise<Answer> {
+  const filter = filterOf(query);
   const after = numberOf(query, 'after', 0);
-  const limit = numberOf(query, 'limit', pageRowsDefault);
-  const lines = await listMessages(database, filterOf(query), { after, limit });
   if ((request.headers.accept ?? '').includes('application/x-ndjson')) {
-    const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-    return { status: 200, contentType: 'application/x-ndjson; charset=utf-8', body };
+    const pages = everyMessage(database, filter, after);
+    return { status: 200, contentType: 'application/x-ndjson; charset=utf-8', chunks: toLines(pages) };
   }
-  const last = lines.at(-1);
-  const body = JSON.stringify({
-    messages: lines,
-    ...(lines.length === limit && last !== undefined && { after: last.id }),
-  });
+  const limit = Math.min(numberOf(query, 'limit', pageRowsDefault), pageRowsMax);
+  const lines = await listMessages(database, filter, { after, limit });
+  const next = lines.length === limit ? lines.at(-1)?.id : undefined;
+  const body = JSON.stringify({ messages: lines, ...(next !== undefined && { after: next }) });
   return { status: 200, contentType: 'application/json; charset=utf-8', body };
+}
+
+async function* toLines(pages: AsyncIterable<readonly MessageLine[]>): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
 const parameters = new Set(['source', 'control-id', 'status', 'since', 'until', 'type', 'after', 'limit']);

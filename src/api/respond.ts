@@ -5,11 +5,14 @@
  * @see https://hl7.org/fhir/R4/http.html#Status-Codes
  */
 import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import { Problem, type ProblemCode, type ProblemDetail } from '../fhir/problem.ts';
 
 export interface Answer {
   readonly status: number;
   readonly body?: string;
+  /** Instead of a body, one that does not fit in memory. */
+  readonly chunks?: AsyncIterable<string>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -147,7 +150,13 @@ const commonHeaders: Readonly<Record<string, string>> = {
 };
 
 export function respond(response: ServerResponse, answer: Answer): void {
-  const { status, body, headers, contentType = fhirJson } = answer;
+  const { status, body, chunks, headers, contentType = fhirJson } = answer;
+  if (chunks !== undefined) {
+    response.writeHead(status, { ...commonHeaders, 'content-type': contentType, ...headers });
+    // An error half way cuts the answer: chunked encoding lets the caller see that it is not whole.
+    pipeline(chunks, response).catch(() => response.destroy());
+    return;
+  }
   if (body === undefined) {
     response.writeHead(
       status,

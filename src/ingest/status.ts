@@ -104,6 +104,15 @@ export async function listMessages(
   return rows.map(toLine);
 }
 
+/** Every message that matches, a page at a time, so that neither side holds them all. */
+export async function* everyMessage(db: Tx, filter: MessageFilter, after = 0): AsyncGenerator<MessageLine[]> {
+  for (let last: number | undefined = after; last !== undefined;) {
+    const lines: MessageLine[] = await listMessages(db, filter, { after: last, limit: pageRowsDefault });
+    if (lines.length > 0) yield lines;
+    last = lines.length < pageRowsDefault ? undefined : lines.at(-1)?.id;
+  }
+}
+
 interface MessageRow {
   id: number;
   control_id: string;

@@ -135,6 +135,14 @@ describe('journey: from MLLP to a consented answer', () => {
     const line = JSON.parse(lines.text) as Record<string, unknown>;
     assert.deepEqual([line['controlId'], line['source'], line['status']], ['A-1', 'hospital-a', 'processed']);
     assert.doesNotMatch(lines.text, /Chen/);
+    const page = await hub.send('GET', '/ops/messages?control-id=A-1&status=processed', operator);
+    assert.equal(page.json['messages'].length, 1);
+    const none = await hub.send('GET', '/ops/messages?control-id=none', operator, {
+      headers: { accept: 'application/x-ndjson' },
+    });
+    assert.deepEqual([none.status, none.text], [200, '']);
+    assert.equal((await hub.send('GET', '/ops/messages?status=lost', operator)).status, 400);
+    assert.equal((await hub.send('GET', '/ops/messages?patient=x', operator)).status, 400);
     assert.equal((await hub.send('GET', '/ops/messages', await ai())).status, 403);
   });
 
