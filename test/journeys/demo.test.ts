@@ -15,10 +15,10 @@ describe('journey: the demo', function () {
     for (const line of [
       /GB18030/,
       /All 74 became FHIR resources/,
-      /顾昞珅 is known to two hospitals/,
+      /Two hospitals know 顾昞珅/,
       /15 laboratory values from both/,
       /asks for the history and gets nothing: total 0, and 404/,
-      /15 values from two hospitals, 顾昞珅, HbA1c 7.4 % \(corrected from 7.9\)/,
+      /about 顾昞珅: 15 values from two hospitals, HbA1c 7.4 % \(corrected from 7.9\)/,
       /insurance 0, allergies 0/,
       /coverage only: 2 insurance records, 0 results/,
       /revokes; the very next request of the AI gets nothing again/,

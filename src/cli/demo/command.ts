@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { issueToken, type Claims } from '../../access/issue.ts';
 import { loadIssuerKeys } from '../../access/keys.ts';
 import { readConfig } from '../../config.ts';
+import { Problem } from '../../fhir/problem.ts';
 import { connectMllp } from '../../hub/mllp-client.ts';
 import { openStorage } from '../../hub/storage.ts';
 import { addEndpoint } from '../../ingest/endpoint.ts';
@@ -22,6 +23,11 @@ export interface DemoOptions {
   readonly exit?: boolean;
 }
 
+/** The shell's number for a program that Ctrl-C ended before its time. */
+const exitInterrupted = 130;
+/** Within a second: the hub is on this machine and known to be up. */
+const connectAttemptsMax = 4;
+
 export async function runDemo(options: DemoOptions): Promise<void> {
   const teller = openTeller(
     (line) => console.log(line),
@@ -29,56 +35,69 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   );
   teller.say('A day in the hub: three hospitals, one patient, and two services that want to know');
   const stopAsked = nextSignal();
+  const place = await choosePlace(process.env);
+  for (const note of place.notes) teller.say(note);
   const dataDir = await mkdtemp(join(tmpdir(), 'health-record-hub-demo-'));
-  let hub: HubProcess | undefined;
+  const hub = startHub(place, dataDir);
   try {
-    const place = await choosePlace(process.env);
-    for (const note of place.notes) teller.say(note);
-    const url = `http://${place.host}:${place.port}`;
-    hub = startHub(place, dataDir, url);
-    const cast = castOf(new Date());
-    const { environment } = hub;
-    teller.chapter('The hub');
-    await untilReady(teller, hub, `HTTP on ${place.host}:${place.port}, MLLP on ${place.host}:${place.mllpPort}`);
-    await teller.step(() => registerHospitals(cast, environment));
-    const keys = await loadIssuerKeys(dataDir);
-    const fhirBase = `${url}/fhir/R4`;
-    const tokenFor = (claims: Claims): Promise<string> =>
-      issueToken(keys, claims, {
-        issuer: url,
-        audience: fhirBase,
-        jti: randomUUID(),
-        now: Math.trunc(Date.now() / 1000),
-      });
-    const story = tellStory({
-      teller,
-      cast,
-      fhirBase,
-      opsBase: `${url}/ops`,
-      now: () => new Date(),
-      connect: () => connectMllp({ host: place.host, port: place.mllpPort }),
-      tokenFor,
-    });
-    const ending = await Promise.race([story, stopAsked]);
-    if (ending === undefined) return;
+    const ending = await Promise.race([play(teller, hub), stopAsked, ended(hub)]);
+    if (ending === undefined) {
+      process.exitCode = exitInterrupted;
+      return;
+    }
     teller.say();
     teller.say('Every step was checked against what the hub answered; all of them hold.');
     if (options.exit === true) return;
-    invite(teller, url, fhirBase, ending);
-    await Promise.race([stopAsked, hub.exited]);
+    invite(teller, hub, ending);
+    await Promise.race([stopAsked, ended(hub)]);
     teller.say();
     teller.say('Stopping; the data of the demo is removed.');
+  } catch (error) {
+    const words = hub.lastWords();
+    if (words !== '') teller.say(`\nThe end of the hub's log:\n${words}\n`);
+    throw error;
   } finally {
-    await hub?.stop();
+    await hub.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
 }
 
-async function untilReady(teller: Teller, hub: HubProcess, where: string): Promise<void> {
+async function play(teller: Teller, hub: HubProcess): Promise<Ending> {
+  const { host, port, mllpPort } = hub.place;
+  const cast = castOf(new Date());
+  teller.chapter('The hub');
   await teller.step(async () => {
     await hub.untilReady();
-    return `The hub is up with a PostgreSQL of its own: ${where}`;
+    return `The hub is up with a PostgreSQL of its own: HTTP on ${host}:${port}, MLLP on ${host}:${mllpPort}`;
   });
+  await teller.step(() => registerHospitals(cast, hub.environment));
+  return tellStory({
+    teller,
+    cast,
+    fhirBase: `${hub.url}/fhir/R4`,
+    opsBase: `${hub.url}/ops`,
+    now: () => new Date(),
+    connect: () => connectMllp({ host, port: mllpPort, attemptsMax: connectAttemptsMax }),
+    tokenFor: await tokensOf(hub),
+  });
+}
+
+/** What `hub token` does. */
+async function tokensOf({ dataDir, url }: HubProcess): Promise<(claims: Claims) => Promise<string>> {
+  const keys = await loadIssuerKeys(dataDir);
+  return (claims) =>
+    issueToken(keys, claims, {
+      issuer: url,
+      audience: `${url}/fhir/R4`,
+      jti: randomUUID(),
+      now: Math.trunc(Date.now() / 1000),
+    });
+}
+
+/** @throws Problem exception when the hub ends while it is needed; a Ctrl-C that reaches both is seen here first */
+async function ended(hub: HubProcess): Promise<never> {
+  await hub.exited;
+  throw new Problem('exception', 'the hub ended');
 }
 
 /** What `hub endpoint add` does, once for each hospital. */
@@ -96,7 +115,7 @@ async function registerHospitals(cast: Cast, environment: NodeJS.ProcessEnv): Pr
   return `Three hospitals are registered, each bound to its own name in MSH-4: ${facilities}`;
 }
 
-function invite(teller: Teller, url: string, fhirBase: string, { patient, tokens }: Ending): void {
+function invite(teller: Teller, { url }: HubProcess, { patient, tokens }: Ending): void {
   teller.chapter('Have a look yourself');
   teller.say(`  The patient's portal   ${url}/portal#token=${tokens.patient}`);
   teller.say();
@@ -107,7 +126,7 @@ function invite(teller: Teller, url: string, fhirBase: string, { patient, tokens
   teller.say(`  PAYMENT=${tokens.payment}`);
   teller.say();
   const curl = (token: string, path: string): string =>
-    `  curl -s -H "Authorization: Bearer $${token}" '${fhirBase}${path}'`;
+    `  curl -s -H "Authorization: Bearer $${token}" '${url}/fhir/R4${path}'`;
   teller.say('  # what the patient sees: the newest result of their own record');
   teller.say(curl('PATIENT', `/Observation?patient=${patient}&_sort=-date&_count=1`));
   teller.say('  # what the AI sees: nothing, until you allow it in the portal');

@@ -15,7 +15,7 @@ const pollMs = 50;
 const answerMsMax = 1_000;
 /** The hub promises to be gone within 10 s. */
 const stopMsMax = 12_000;
-/** What of the log is shown when the hub does not start. */
+/** What of the log is shown when something goes wrong. */
 const logLinesShown = 15;
 
 export interface Place {
@@ -52,15 +52,21 @@ export async function choosePlace(environment: NodeJS.ProcessEnv): Promise<Place
 }
 
 export interface HubProcess {
+  readonly place: Place;
+  readonly url: string;
+  readonly dataDir: string;
   readonly environment: NodeJS.ProcessEnv;
   /** Resolves when the process is gone, whoever ended it. */
   readonly exited: Promise<void>;
-  /** @throws Problem exception when it ends instead, with the end of its log */
+  /** @throws Problem exception when it ends instead, or takes too long */
   untilReady(): Promise<void>;
   stop(): Promise<void>;
+  /** The end of its log: warnings and errors, and what it said when it ended. */
+  lastWords(): string;
 }
 
-export function startHub(place: Place, dataDir: string, url: string): HubProcess {
+export function startHub(place: Place, dataDir: string): HubProcess {
+  const url = `http://${place.host}:${place.port}`;
   const environment = hubEnvironment(place, dataDir);
   const logFile = join(dataDir, 'hub.log');
   const log = openSync(logFile, 'a');
@@ -77,20 +83,24 @@ export function startHub(place: Place, dataDir: string, url: string): HubProcess
     });
   });
   return {
+    place,
+    url,
+    dataDir,
     environment,
     exited,
     untilReady: async () => {
       for (const until = Date.now() + readyMsMax; Date.now() < until; await sleep(pollMs)) {
-        if (isGone) throw notStarted(logFile);
+        if (isGone) throw new Problem('exception', 'the hub did not start');
         const isReady = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(answerMsMax) }).then(
           (response) => response.ok,
           () => false,
         );
         if (isReady) return;
       }
-      throw notStarted(logFile);
+      throw new Problem('exception', `the hub was not ready within ${readyMsMax / 1000} s`);
     },
     stop: () => stop(child, exited),
+    lastWords: () => readFileSync(logFile, 'utf8').trim().split('\n').slice(-logLinesShown).join('\n'),
   };
 }
 
@@ -113,11 +123,6 @@ async function stop(child: ChildProcess, exited: Promise<void>): Promise<void> {
   const isLate = await Promise.race([exited.then(() => false), sleep(stopMsMax, true, { ref: false })]);
   if (isLate) child.kill('SIGKILL');
   await exited;
-}
-
-function notStarted(logFile: string): Problem {
-  const lines = readFileSync(logFile, 'utf8').trim().split('\n').slice(-logLinesShown);
-  return new Problem('exception', `the hub did not start; the end of its log:\n${lines.join('\n')}`);
 }
 
 async function isFree(host: string, port: number): Promise<boolean> {

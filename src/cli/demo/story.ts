@@ -77,7 +77,10 @@ export async function tellStory(stage: Stage): Promise<Ending> {
     verify(mine.id !== other.id, 'each hospital keeps a record of its own', [mine.id, other.id]);
     for (const record of [mine, other]) verify(nameOf(record) === fullName, `the name is ${fullName}`, nameOf(record));
     patient = `Patient/${mine.id}`;
-    return `${fullName} is known to two hospitals under two numbers; both have the name right (in GB18030 it contains the bytes "\\" and "|")`;
+    return (
+      `Two hospitals know ${fullName} under two numbers, and both have the name right\n` +
+      '(in GB18030 it holds the bytes \\ and |, at which a hasty parser splits)'
+    );
   });
   const self = await tokenFor({
     ...presetClaims('patient'),
@@ -90,20 +93,20 @@ export async function tellStory(stage: Stage): Promise<Ending> {
     verify(records.length === 2, 'the patient sees both of their records and nobody else', records.length);
     const values = await countOf(me, `/Observation?patient=${patient}`);
     verify(values === cast.values.a + cast.values.b, `${cast.values.a} + ${cast.values.b} laboratory values`, values);
-    return `The same resident number makes them one person: the patient sees ${values} laboratory values from both`;
+    return `One resident number makes them one person: the patient sees ${values} laboratory values from both`;
   });
   await teller.step(async () => {
     const a = await hospital(0);
     const own = await countOf(a, `/Observation?patient=${patient}`);
     verify(own === cast.values.a, `hospital A sees its own ${cast.values.a} values`, own);
     await verifyHidden(await hospital(2), patient);
-    return `Hospital A sees the ${own} values it wrote itself, not those of hospital B; hospital C sees none`;
+    return `Hospital A sees the ${own} values it wrote, none of hospital B; hospital C sees nothing`;
   });
 
   teller.chapter('Before any consent');
   await teller.step(async () => {
     await verifyHidden(ai, patient);
-    return 'The AI asks for the history and gets nothing: total 0, and 404 in the same words as for a patient who does not exist';
+    return 'The AI asks for the history and gets nothing: total 0, and 404 as for a patient who does not exist';
   });
 
   teller.chapter('The patient decides');
@@ -115,7 +118,7 @@ export async function tellStory(stage: Stage): Promise<Ending> {
       purpose: 'TREAT',
       types: aiTypes,
     });
-    return `The patient lets the AI see results, diagnoses and visits for 30 days: Consent/${consent.id}`;
+    return `The patient lets the AI see results, diagnoses and visits for 30 days:\nConsent/${consent.id}`;
   });
   await teller.step(async () => {
     const values = await countOf(ai, `/Observation?patient=${patient}`);
@@ -128,7 +131,7 @@ export async function tellStory(stage: Stage): Promise<Ending> {
     verify(latest?.['status'] === 'corrected', 'the value is marked corrected', latest?.['status']);
     const known = (await ok(ai.get(`/${patient}`))).body;
     verify(nameOf(known) === fullName, `the name is ${fullName}`, nameOf(known));
-    return `The AI asks again: ${values} values from two hospitals, ${fullName}, HbA1c ${value} % (corrected from ${cast.hba1c.first})`;
+    return `The AI asks again about ${fullName}: ${values} values from two hospitals, HbA1c ${value} % (corrected from ${cast.hba1c.first})`;
   });
   await teller.step(async () => {
     const found = [
@@ -140,7 +143,7 @@ export async function tellStory(stage: Stage): Promise<Ending> {
       'the AI sees neither insurance nor allergies',
       found,
     );
-    return 'What was not granted stays hidden from it: insurance 0, allergies 0';
+    return 'What was not granted stays hidden: insurance 0, allergies 0';
   });
   await teller.step(async () => {
     await grant(stage, me, patient, {
@@ -166,7 +169,7 @@ export async function tellStory(stage: Stage): Promise<Ending> {
       'no contact details',
       Object.keys(minimal),
     );
-    return `Payment gets coverage only: ${coverages} insurance records, 0 results, 0 diagnoses, and of the patient no address`;
+    return `Payment gets coverage only: ${coverages} insurance records, 0 results, 0 diagnoses, no address`;
   });
 
   teller.chapter('The patient changes their mind');
@@ -207,7 +210,10 @@ async function sendLetters({ cast, connect }: Stage): Promise<string> {
     }),
   );
   const ms = Math.round(performance.now() - startedAt);
-  return `Three hospitals sent ${letters.length} admissions and results over MLLP; each was answered once it was on disk (${ms} ms in all):\n${counts.join(', ')}`;
+  return (
+    `${letters.length} admissions and results arrive over MLLP, each acknowledged once it is on disk (${ms} ms in all)\n` +
+    counts.join(', ')
+  );
 }
 
 async function untilProcessed({ opsBase }: Stage, operator: string): Promise<string> {
@@ -286,8 +292,8 @@ async function readLog(me: Caller, consent: string): Promise<string> {
   );
   const payments = requestsOf(events, 'Organization/payment-service').length;
   return (
-    `The patient's log has it all: the AI asked ${ofAi.length} times, was shown something ${shown.length} times (by ` +
-    `${consent}) and nothing ${ofAi.length - shown.length} times; payment asked ${payments} times`
+    `The patient's log has it all: the AI asked ${ofAi.length} times and was shown something ${shown.length} times,\n` +
+    `each by ${consent}; payment asked ${payments} times`
   );
 }
 
