@@ -64,7 +64,10 @@ function authorityOf(part: Part, component: number, run: Run): string {
 
 /** The patient a segment belongs to. @throws Problem required when the message names none. */
 export function patientOf(node: Node, run: Run): { id: string; bucket: number } {
-  const draft = run.nearest('Patient', node);
+  // Upwards only: a patient is never beside what belongs to it, and every key asks for it.
+  let holder: Node | undefined = node;
+  while (holder !== undefined && holder.drafts[0]?.type !== 'Patient') holder = holder.parent;
+  const draft = holder?.drafts[0];
   if (draft === undefined) throw new Problem('required', 'no patient before this segment', { expression: 'PID' });
   const { id } = draft.resource;
   return { id, bucket: run.bucketOf(id) };

@@ -18,12 +18,23 @@ export class Node {
   companion: Node | undefined;
   /** The drafts made for this segment, first the one that its other values belong to. */
   readonly drafts: DraftBuilder[] = [];
+  #around: Map<string, DraftBuilder> | undefined;
+  #inside: Map<string, DraftBuilder[]> | undefined;
 
   constructor(reader: SegmentReader, parent: Node | undefined) {
     this.name = reader.name;
     this.reader = reader;
     this.parent = parent;
     parent?.children.push(this);
+  }
+
+  /** What was found around this node, and inside it, by type: for linking, when all drafts are made. */
+  get around(): Map<string, DraftBuilder> {
+    return (this.#around ??= new Map());
+  }
+
+  get inside(): Map<string, DraftBuilder[]> {
+    return (this.#inside ??= new Map());
   }
 
   /** The segment of this name that a rule on this node means: itself, its companion, below it, or around it. */

@@ -110,18 +110,32 @@ function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): voi
 
 function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void {
   if (ref.reach === 'nearest') {
-    const nearest = run.nearest(ref.type, node);
+    const nearest = nearestOf(node, ref.type);
     if (nearest !== undefined) put(ref, draft, nearest);
     return;
   }
-  const found = ref.type === '*' ? run.drafts.filter((item) => item !== draft) : below(node, ref.type);
   if (ref.reach === 'only') {
-    // Which of two specimens a result is of, the message does not say.
+    const found = below(node, ref.type);
     const around = found.length > 0 || node.parent === undefined ? found : below(node.parent, ref.type);
+    // Which of two specimens a result is of, the message does not say.
     if (around.length === 1) put(ref, draft, around[0] as DraftBuilder);
     return;
   }
-  for (const item of found) put(ref, draft, item);
+  const all = ref.type === '*' ? run.drafts : below(node, ref.type);
+  for (const item of all) if (item !== draft) put(ref, draft, item);
+}
+
+/** As `Run.nearest`; once all drafts are made, the siblings of a result share what was found around them. */
+function nearestOf(node: Node, type: string): DraftBuilder | undefined {
+  for (const draft of node.drafts) if (draft.type === type) return draft;
+  for (const child of node.children) for (const draft of child.drafts) if (draft.type === type) return draft;
+  const { parent } = node;
+  if (parent === undefined) return undefined;
+  const known = parent.around.get(type);
+  if (known !== undefined) return known;
+  const found = nearestOf(parent, type);
+  if (found !== undefined) parent.around.set(type, found);
+  return found;
 }
 
 function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void {
@@ -129,11 +143,18 @@ function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void 
   if (!ref.target.isSet(draft.resource)) ref.target.put(draft.resource, reference);
 }
 
-function below(node: Node, type: string): DraftBuilder[] {
-  const found: DraftBuilder[] = [];
-  collectBelow(node, type, found);
+/** Drafts of a type at a node and below it; asked again by each of its results, so kept. */
+function below(node: Node, type: string): readonly DraftBuilder[] {
+  if (node.children.length === 0)
+    return node.drafts.length === 0 ? noDrafts : node.drafts.filter((draft) => draft.type === type);
+  let found = node.inside.get(type);
+  if (found === undefined) {
+    collectBelow(node, type, (found = []));
+    node.inside.set(type, found);
+  }
   return found;
 }
+const noDrafts: readonly DraftBuilder[] = [];
 
 function collectBelow(node: Node, type: string, found: DraftBuilder[]): void {
   for (const draft of node.drafts) if (draft.type === type) found.push(draft);
@@ -223,7 +244,9 @@ function modeOf(resource: Draft['resource'], mode: Draft['mode']): Draft['mode']
 }
 
 function hasValue(resource: Draft['resource']): boolean {
-  for (const name in resource)
-    if (name.startsWith('value') || name === 'component' || name === 'dataAbsentReason') return true;
-  return false;
+  // The two commonest first: a walk over all names costs as much as mapping three fields.
+  if (resource['valueQuantity'] !== undefined || resource['valueString'] !== undefined) return true;
+  return Object.keys(resource).some(
+    (name) => name.startsWith('value') || name === 'component' || name === 'dataAbsentReason',
+  );
 }
