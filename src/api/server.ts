@@ -2,6 +2,7 @@
  * The HTTP listener: it opens before the hub behind it is ready (liveness can be seen while a database recovers), bounds
  * what a slow or hostile caller can hold, and stops by answering what is open.
  */
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,13 +71,11 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
 
 async function bind(server: Server, { host, port }: HttpOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-      server.once('error', resolve);
-      server.listen(port, host, () => {
-        server.off('error', resolve);
-        resolve(undefined);
-      });
-    });
+    server.listen(port, host);
+    const failure = await once(server, 'listening').then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => error,
+    );
     if (failure === undefined) return;
     if (failure.code !== 'EADDRINUSE' || attempt >= bindAttemptsMax) {
       throw new Problem('conflict', `cannot listen on ${host}:${port} (${failure.code ?? 'unknown'})`, {

@@ -157,7 +157,8 @@ export async function writeSettings(
     port: cluster.hasSocket ? socketPort : settings.port,
     unix_socket_directories: cluster.hasSocket ? cluster.directory : '',
     unix_socket_permissions: '0700',
-    max_connections: 120,
+    // Five for each worker thread, of which there are at most 64, and some for the rest of a hub.
+    max_connections: 400,
     shared_buffers: '256MB',
     max_wal_size: '2GB',
     random_page_cost: 1.1,

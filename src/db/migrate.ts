@@ -6,10 +6,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
 import pg from 'pg';
+import { Problem } from '../fhir/problem.ts';
 
 const directory = join(import.meta.dirname, '..', '..', 'migrations');
 /** Any fixed number: the key of the lock that migrating processes share. */
 const lockKey = 7_242_024;
+/** A host that does not answer by then is down, or behind a wall. */
+const connectMs = 10_000;
+const majorMin = 15;
 
 /** @returns the names of the migrations that ran */
 export async function migrate(url: string): Promise<string[]> {
@@ -35,9 +39,10 @@ export async function migrate(url: string): Promise<string[]> {
 }
 
 async function isUpToDate(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMs });
+  await client.connect().catch(unreachable);
   try {
+    await requireVersion(client);
     const { rows } = await client.query<{ name: string }>('select name from knex_migrations order by name');
     const wanted = await migrationNames();
     return rows.length === wanted.length && rows.every((row, index) => row.name === wanted[index]);
@@ -48,6 +53,29 @@ async function isUpToDate(url: string): Promise<boolean> {
   } finally {
     await client.end();
   }
+}
+
+/** The server's own words name host, user or database, never the password. */
+function unreachable(cause: Error): never {
+  throw new Problem(
+    'transient',
+    `the database cannot be reached: ${cause.message || String((cause as { code?: string }).code)}`,
+    {
+      hint: 'Check DATABASE_URL and that PostgreSQL runs there; unset it to use the embedded one.',
+      cause,
+    },
+  );
+}
+
+async function requireVersion(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ version: number }>(
+    "select current_setting('server_version_num')::int / 10000 as version",
+  );
+  const major = rows[0]?.version ?? 0;
+  if (major >= majorMin) return;
+  throw new Problem('not-supported', `the database is PostgreSQL ${major}; the hub needs ${majorMin} or newer`, {
+    hint: 'Point DATABASE_URL to a newer one.',
+  });
 }
 
 async function migrationNames(): Promise<string[]> {

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '../../src/db/migrate.ts';
+import { Problem } from '../../src/fhir/problem.ts';
 
 describe('migrate', () => {
   const name = `test_migrate_${process.pid}`;
@@ -27,6 +28,14 @@ describe('migrate', () => {
   it('runs every file once, in order, and then nothing', async () => {
     assert.deepEqual(await migrate(url), await wanted());
     assert.deepEqual(await migrate(url), []);
+  });
+
+  it('given a database that is not there, says so and what to check', async () => {
+    const nowhere = url.replace(name, 'not_there');
+    await assert.rejects(
+      migrate(nowhere),
+      (error) => error instanceof Problem && /not_there/.test(error.message) && /DATABASE_URL/.test(error.hint ?? ''),
+    );
   });
 
   it('given several processes at once, one runs them and the others wait', async () => {
