@@ -5,7 +5,7 @@
  * @typedef {import('./access.js').Access} Access
  */
 import { button, el } from '../dom.js';
-import { isInForce } from '../permission.js';
+import { fromConsent, isInForce } from '../permission.js';
 import { fill } from '../texts.js';
 import { purposeText, recipientText, timeText, typeText } from '../words.js';
 import { oneEachRequest, readAccess } from './access.js';
@@ -18,6 +18,12 @@ const pagesAtOnceMax = 5;
 export async function showLog(app, { withOwn = false } = {}) {
   const { t, language } = app;
   const consents = new Map((await app.consents()).map((consent) => [`Consent/${consent.id}`, consent]));
+  /** Who has a permission in force, or was offered one further up: one offer for each is enough. */
+  const settled = new Set(
+    [...consents.values()]
+      .filter((consent) => isInForce(consent, new Date()))
+      .map((consent) => fromConsent(consent).reference),
+  );
   const rows = el('tbody', {});
   const more = el('p', {});
   // Without a patient it is the log of all records that are this person's; the hub gives it newest first.
@@ -69,7 +75,9 @@ export async function showLog(app, { withOwn = false } = {}) {
     const who = access.isSelf ? t.you : recipientText(access.who, access.name, language);
     const [word, colour] = access.isFailed ? [t.failed, 'stop'] : access.isAllowed ? [t.saw, 'good'] : [t.nothing, ''];
     const reason = reasonText(access);
-    const canAllow = !access.isSelf && !access.isAllowed && access.who.startsWith('Organization/');
+    const canAllow =
+      !access.isSelf && !access.isAllowed && access.who.startsWith('Organization/') && !settled.has(access.who);
+    if (canAllow) settled.add(access.who);
     return el(
       'tr',
       {},

@@ -33,6 +33,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     (line) => console.log(line),
     () => performance.now(),
   );
+  // The terminal may be closed while the hub stops: that must not keep the demo from cleaning up.
+  process.stdout.on('error', () => undefined);
   teller.say('A day in the hub: three hospitals, one patient, and two services that want to know');
   const stopAsked = nextSignal();
   const place = await choosePlace(process.env);

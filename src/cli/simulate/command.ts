@@ -26,6 +26,11 @@ export async function runSimulate(options: SimulateOptions): Promise<void> {
     count: number(options.count, '--count', 1, 1_000_000_000),
     rate: number(options.rate, '--rate', 0, 1_000_000),
     connect: () => connectMllp({ host, port, attemptsMax }),
+  }).catch((cause: unknown) => {
+    throw new Problem('transient', `nobody answers on ${host}:${port}`, {
+      hint: 'Start a hub (hub serve), or name the MLLP port of a running one with --port.',
+      cause,
+    });
   });
   for (const line of describe(summary, hospitals.length)) console.log(line);
   if ([...summary.answers.keys()].some((code) => !isAccepted(code))) process.exitCode = 1;
