@@ -20,7 +20,8 @@ const wcag = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 const readyMsMax = 90_000;
 
 describe('pages in a browser', function () {
-  this.timeout(60_000);
+  // axe reads every element of long tables; beside other tests that takes a while.
+  this.timeout(120_000);
   let demo: ChildProcess;
   let urls: { portal: string; console: string };
   let browser: Browser;

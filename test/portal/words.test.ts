@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { numberText, parseJson } from '../../portal/json.js';
 import { consoleTexts } from '../../portal/console-texts.js';
 import { patientOf } from '../../portal/fhir.js';
@@ -176,6 +178,20 @@ describe('portal: an AuditEvent in plain words', () => {
     const own = { ...event, agent: [{ who: { reference: 'Patient/p1' }, requestor: true }] };
     assert.equal(readAccess(own, 'Patient/p1').isSelf, true);
     assert.equal(readAccess(own, 'Patient/p2').isSelf, false);
+  });
+});
+
+describe('portal: the pages', () => {
+  const folder = join(import.meta.dirname, '..', '..', 'portal');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(js|html|css)$/.test(name),
+  );
+
+  it('make no markup from text, keep nothing, and take nothing from elsewhere', () => {
+    assert.ok(files.length > 10);
+    const forbidden =
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|localStorage|sessionStorage|document\.cookie|\son\w+="|style="|(?:src|href)="https?:|url\(/;
+    for (const name of files) assert.doesNotMatch(readFileSync(join(folder, name), 'utf8'), forbidden, name);
   });
 });
 
