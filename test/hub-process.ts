@@ -85,7 +85,7 @@ export async function runHub(
 /** A data directory of its own, removed by `close`. */
 export async function givenDataDir(): Promise<{ path: string; close(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'hub-data-'));
-  return { path, close: () => rm(path, { recursive: true, force: true }) };
+  return { path, close: () => rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }) };
 }
 
 function endOf(child: ChildProcess): Promise<number | NodeJS.Signals> {

@@ -133,6 +133,8 @@ export function answerOf(error: unknown, sendsResource: boolean, correlationId: 
   if (status === 403 && error.code === 'forbidden')
     headers['www-authenticate'] = 'Bearer realm="hub", error="insufficient_scope"';
   if (status === 503 || status === 429) headers['retry-after'] = retrySeconds;
+  // What is left of the body is not read; nothing else could come on this connection.
+  if (status === 413) headers['connection'] = 'close';
   return {
     status,
     headers,
