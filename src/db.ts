@@ -4,7 +4,6 @@
  * Statements are named by their text, so PostgreSQL parses and plans each shape once a connection. Single reads share
  * connections in pipeline mode (no wait for the answer before the next is sent); a transaction has a connection alone.
  */
-import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { Problem } from './fhir/problem.ts';
@@ -33,18 +32,6 @@ export interface DatabaseOptions {
 
 // bigint (oid 20) as number: ours are sequences and counts below 2^53. Hashes are read as text with ::text.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-
-/** Named statements stay prepared on each connection; searches have no end of shapes, so later ones go unnamed. */
-const statementsMax = 2_000;
-const names = new Map<string, string>();
-
-function nameOf(text: string): string | undefined {
-  const name = names.get(text);
-  if (name !== undefined || names.size >= statementsMax) return name;
-  const made = createHash('sha1').update(text).digest('base64url');
-  names.set(text, made);
-  return made;
-}
 
 const attemptsMax = 5;
 const retryable = new Set(['40001', '40P01']);
@@ -138,12 +125,9 @@ function openPipeline(config: pg.ClientConfig): Pipeline {
 }
 
 async function run<Row extends object>(client: pg.ClientBase, statement: Sql): Promise<Row[]> {
-  const { text, values } = render(statement);
   gather(client);
   try {
-    const result = await client.query<Row>(
-      statement.isPlannedAnew ? { text, values } : { name: nameOf(text), text, values },
-    );
+    const result = await client.query<Row>(render(statement));
     return result.rows;
   } catch (error) {
     throw asProblem(error);
