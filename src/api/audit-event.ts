@@ -80,7 +80,10 @@ function patientOf({
   summary,
   elements,
 }: Omit<SearchRequest, 'parameters' | 'issues' | 'count'>): string | undefined {
-  const refused = filters.find(({ kind, index }) => kind !== 'reference' || index !== 'patient') ?? sort[0];
+  const refused =
+    filters.find(({ kind, index }) => kind !== 'reference' || index !== 'patient') ??
+    // Newest first is the order it has: asking for it is asking for nothing.
+    sort.find(({ param, isDescending }) => param.code !== 'date' || !isDescending);
   if (refused !== undefined || summary !== undefined || elements !== undefined) {
     throw new Problem('not-supported', 'the access log is searched by patient alone, newest first', {
       ...(refused && { expression: refused.param.code }),

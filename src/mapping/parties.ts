@@ -35,8 +35,16 @@ function readPractitioner(part: Part, run: Run, position: string): Reference | u
   const key = id === '' ? ['name', family, given, part.peek(4)] : [authority, id];
   const draft = run.shared('Practitioner', key);
   fill(draft, run.map.datatypes.get('xcn-practitioner')?.(part, run, position));
-  const display = [given, family].filter((name) => name !== '').join(' ');
+  const display = displayName(family, given);
   return display === '' ? { reference: draft.reference } : { reference: draft.reference, display };
+}
+
+const ideographs = /^\p{Script=Han}+$/u;
+
+/** As people of the name's script read it: 郁砚舟, Anna Weber. */
+function displayName(family: string, given: string): string {
+  if (ideographs.test(family + given)) return family + given;
+  return [given, family].filter((name) => name !== '').join(' ');
 }
 
 /** XON as a reference to an Organization. @see HL7 v2-to-FHIR, XON[Organization] */
@@ -147,7 +155,7 @@ export function namedPractitioner(part: Part, run: Run, info: RuleInfo): Referen
           ],
         }),
   });
-  const display = [given, family].filter((name) => name !== '').join(' ');
+  const display = displayName(family, given);
   return display === '' ? { reference: draft.reference } : { reference: draft.reference, display };
 }
 

@@ -124,6 +124,10 @@ describe('journey: from MLLP to a consented answer', () => {
     const outcomes = (json['entry'] as { resource: { outcome: string } }[]).map(({ resource }) => resource.outcome);
     assert.ok(outcomes.includes('0') && outcomes.includes('4'), text.slice(0, 2_000));
     assert.equal((await hub.send('GET', `AuditEvent?patient=Patient/${patient}`, await ai())).json['total'], 0);
+    const [newest, oldest] = await Promise.all(
+      ['-date', 'date'].map(async (order) => hub.send('GET', `AuditEvent?_sort=${order}`, await self())),
+    );
+    assert.deepEqual([newest?.status, oldest?.status], [200, 400], 'newest first is the order it has');
   });
 
   it('the operator sees the fate of the message, not its content', async () => {

@@ -76,4 +76,14 @@ describe('PV1 -> Encounter (HL7 v2-to-FHIR, PV1[Encounter])', () => {
     assert.ok(text.includes(`Condition/${condition.id}`) && text.includes('"AD"'), text);
     assert.ok(json(condition['code']).includes('http://hl7.org/fhir/sid/icd-10'));
   });
+
+  for (const [name, display] of [
+    ['D1^郁^砚舟', '郁砚舟'],
+    ['D1^Weber^Anna', 'Anna Weber'],
+    ['D1^Weber', 'Weber'],
+  ] as const) {
+    it(`given the doctor ${name}, then the reference reads ${display}`, () => {
+      assert.ok(encounter(`PV1|1|I|||||${name}`).includes(`"display":"${display}"`));
+    });
+  }
 });
