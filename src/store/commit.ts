@@ -26,6 +26,7 @@ import {
   readLocators,
   readPast,
   readPatientOwners,
+  readRows,
   updateRows,
   type IndexedState,
   type Key,
@@ -48,10 +49,10 @@ const writesMax = 10_000;
 export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOptions): Promise<Written[]> {
   if (writes.length > writesMax) throw new Problem('too-costly', `at most ${writesMax} resources a transaction`);
   const incoming = await placeWrites(tx, writes, at);
-  const before = await lockCurrent(tx, incoming);
-  await checkPatients(tx, incoming, before);
-  const past = await readPast(tx, lateRows(incoming, before));
-  const transitions = applyInOrder(incoming, before, past);
+  const read = await readCurrent(tx, incoming);
+  await checkPatients(tx, incoming, read);
+  const planned = await plan(tx, incoming, read);
+  const { before, transitions } = await lockChanging(tx, incoming, planned);
   await writeTransitions(tx, transitions, before, at);
   return transitions.map(({ outcome, state }) => ({
     outcome,
@@ -92,12 +93,41 @@ const nameOf = ({ bucket, type, id }: Key): string => `${bucket}/${type}/${id}`;
 
 type States = ReadonlyMap<string, State>;
 
-async function lockCurrent(tx: Tx, incoming: readonly Incoming[]): Promise<States> {
+async function readCurrent(tx: Tx, incoming: readonly Incoming[]): Promise<States> {
   // An id that was just minted has no row, and if it had, the insert would say so.
   const keys = incoming.filter(({ write }) => write.kind !== 'create').map(keyOf);
   const distinct = new Map(keys.map((key) => [nameOf(key), key]));
-  const states = await lockRows(tx, [...distinct.values()]);
-  return new Map(states.map((state) => [nameOf(state), state]));
+  return byName(await readRows(tx, [...distinct.values()]));
+}
+
+const byName = (states: readonly State[]): States => new Map(states.map((state) => [nameOf(state), state]));
+
+interface Plan {
+  readonly before: States;
+  readonly transitions: readonly Transition[];
+}
+
+async function plan(tx: Tx, incoming: readonly Incoming[], before: States): Promise<Plan> {
+  const past = await readPast(tx, lateRows(incoming, before));
+  return { before, transitions: applyInOrder(incoming, before, past) };
+}
+
+/**
+ * Locks the rows that the plan changes, and only those: every message restates its ward and its doctors, and if each held
+ * them until its commit, all would wait for each other. A row that was read as unchanged needs no lock: this transaction
+ * stands before whichever changes it. A row that has changed since it was read is planned again, now that it stands still.
+ */
+async function lockChanging(tx: Tx, incoming: readonly Incoming[], planned: Plan): Promise<Plan> {
+  const { before, transitions } = planned;
+  const changing = byName(
+    transitions
+      .filter(({ outcome, state }) => outcome !== 'unchanged' && before.has(nameOf(state)))
+      .map(({ state }) => state),
+  );
+  const locked = await lockRows(tx, [...changing.values()]);
+  const stale = locked.filter((key) => before.get(nameOf(key))?.version !== key.version);
+  if (stale.length === 0) return planned;
+  return plan(tx, incoming, new Map([...before, ...byName(await readRows(tx, stale))]));
 }
 
 /** LEAKS 35: a source may speak of its own patients only; a Patient of another is like none. */

@@ -1,6 +1,6 @@
 /** The statements of a commit. Each takes any number of rows, so a batch costs as many statements as a single write. */
 import type { Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import type { IndexColumns } from './params/columns.ts';
@@ -13,7 +13,7 @@ export interface Key {
   readonly id: string;
 }
 
-interface LockedRow {
+interface StateRow {
   bucket: number;
   type: number;
   id: string;
@@ -30,19 +30,15 @@ interface LockedRow {
   body: string;
 }
 
-/** Current states, locked until the transaction ends, in one order for everybody so that no two wait for each other. */
-export async function lockRows(tx: Tx, keys: readonly Key[]): Promise<State[]> {
+/** Current states. Another transaction may change them until they are locked. */
+export async function readRows(tx: Tx, keys: readonly Key[]): Promise<State[]> {
   if (keys.length === 0) return [];
-  const rows = await tx.query<LockedRow>(sql`
+  const rows = await tx.query<StateRow>(sql`
     select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.labels,
       extract(epoch from r.clinical_from)::float8 * 1000 as clinical_from,
       extract(epoch from r.clinical_to)::float8 * 1000 as clinical_to, r.precedence, r.body
     from resource r
-    join unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
-      ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)
-      on r.bucket = k.bucket and r.type = k.type and r.id = k.id
-    order by r.bucket, r.type, r.id
-    for update of r`);
+    join ${keyed(keys)} on r.bucket = k.bucket and r.type = k.type and r.id = k.id`);
   return rows.map((row) => ({
     bucket: row.bucket,
     type: typeName(row.type),
@@ -59,6 +55,25 @@ export async function lockRows(tx: Tx, keys: readonly Key[]): Promise<State[]> {
     precedence: row.precedence,
     body: row.body,
   }));
+}
+
+/**
+ * Keeps the rows as they are until the transaction ends; in one order for everybody, so that no two wait for each other.
+ * @returns the rows with the versions they have now
+ */
+export async function lockRows(tx: Tx, keys: readonly Key[]): Promise<(Key & { version: number })[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.query<Pick<StateRow, 'bucket' | 'type' | 'id' | 'version'>>(sql`
+    select r.bucket, r.type, r.id, r.version from resource r
+    join ${keyed(keys)} on r.bucket = k.bucket and r.type = k.type and r.id = k.id
+    order by r.bucket, r.type, r.id
+    for update of r`);
+  return rows.map((row) => ({ ...row, type: typeName(row.type) }));
+}
+
+function keyed(keys: readonly Key[]): Sql {
+  return sql`unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
+    ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)`;
 }
 
 /** Buckets of client-assigned ids, by `Type/id`. */
@@ -87,8 +102,9 @@ export async function readPatientOwners(tx: Tx, ids: readonly string[]): Promise
   if (ids.length === 0) return new Map();
   const rows = await tx.query<{ id: string; owner: string }>(sql`
     select r.id, r.owner from resource r
-    join unnest(${ids.map(ownBucket)}::int[], ${ids}::text[]) k (bucket, id) on r.bucket = k.bucket and r.id = k.id
-    where r.type = ${typeCode('Patient')} and not r.is_deleted`);
+    join ${keyed(ids.map((id) => ({ bucket: ownBucket(id), type: 'Patient', id })))}
+      on r.bucket = k.bucket and r.type = k.type and r.id = k.id
+    where not r.is_deleted`);
   return new Map(rows.map(({ id, owner }) => [id, owner]));
 }
 
@@ -163,10 +179,9 @@ export async function insertHistory(tx: Tx, rows: readonly PastVersion[]): Promi
 /** Older states of these rows, the latest first: a late state that is already among them is not kept twice. */
 export async function readPast(tx: Tx, keys: readonly Key[]): Promise<PastVersion[]> {
   if (keys.length === 0) return [];
-  const rows = await tx.query<LockedRow>(sql`
+  const rows = await tx.query<StateRow>(sql`
     select h.bucket, h.type, h.id, h.version, h.last_updated, h.is_deleted, h.body
-    from unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
-      ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)
+    from ${keyed(keys)}
     cross join lateral (
       select * from resource_history h where h.bucket = k.bucket and h.type = k.type and h.id = k.id
       order by h.version desc limit ${pastVersionsMax}) h`);

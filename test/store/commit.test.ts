@@ -287,4 +287,38 @@ describe('commit', () => {
     );
     assert.deepEqual(outcomes.toSorted(), ['created', ...Array.from({ length: 7 }, () => 'unchanged')]);
   });
+
+  it('given a row that two transactions restate, when neither has ended, then none waits for the other', async () => {
+    const ward = given.patient({ id: 'restated' });
+    await one(ward);
+    const restate = { kind: 'draft', resource: ward, owner: hospital } as const;
+    await world.database.inTransaction(async (tx) => {
+      await commit(tx, [restate], { at });
+      const [second] = await write([restate]);
+      assert.equal(second?.outcome, 'unchanged');
+    });
+  });
+
+  it('given writers that change one row at once, then each makes a version on top of the last', async () => {
+    const version = (family: string): AnyResource => ({ ...given.patient({ id: 'contended' }), name: [{ family }] });
+    await one(version('first'));
+    const families = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const written = await Promise.all(families.map((family) => one(version(family))));
+    assert.deepEqual(
+      written.map((row) => row.version).toSorted((a, b) => a - b),
+      [2, 3, 4, 5, 6, 7],
+    );
+    for (const [index, row] of written.entries()) {
+      const past = await readVersion(world.database, all, { type: 'Patient', id: 'contended', version: row.version });
+      assert.deepEqual((parseJson(past?.body ?? '') as AnyResource)['name'], [{ family: families[index] }]);
+    }
+  });
+
+  it('given a store without statistics, then look-ups by key are planned on the primary key', async () => {
+    const plan = await world.database.query<{ 'QUERY PLAN': string }>(sql`
+      explain select r.version from resource r
+      join unnest('{1}'::int[], '{1}'::smallint[], '{a}'::text[]) k (bucket, type, id)
+        on r.bucket = k.bucket and r.type = k.type and r.id = k.id`);
+    assert.match(plan.map((line) => line['QUERY PLAN']).join('\n'), /using resource_pkey/);
+  });
 });
