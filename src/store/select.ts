@@ -9,8 +9,6 @@ import type { SearchRequest } from '../fhir/search-request.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
-import { toRow, type StoredRow } from './read.ts';
-import type { Row } from './row.ts';
 import { compartmentsOf, compileSearch } from './search.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -25,8 +23,19 @@ export interface SelectOptions {
   readonly within?: readonly string[];
 }
 
+/** A row of a page: what its entry, its audit and the place in the order need. Each further column costs 2 us for 20 rows. */
+export interface FoundRow {
+  readonly type: string;
+  readonly id: string;
+  readonly patient: string | undefined;
+  /** As stored; sent as it is. */
+  readonly body: string;
+  /** What let the row through, as in `Row`. */
+  readonly decidedBy: string;
+}
+
 export interface Page {
-  readonly rows: readonly Row[];
+  readonly rows: readonly FoundRow[];
   /** Cursor of the next page; undefined on the last. */
   readonly next?: string;
   /** With `_total=accurate` (or `estimate`, which is served as exactly), or `_count=0`. */
@@ -48,7 +57,13 @@ export async function selectPage(
   const last = page.at(-1);
   const hasMore = rows.length > request.count && last !== undefined;
   return {
-    rows: page.map(toRow),
+    rows: page.map(({ id, patient, body, decided_by }) => ({
+      type: request.type,
+      id,
+      patient: patient ?? undefined,
+      body,
+      decidedBy: decided_by ?? '',
+    })),
     ...(hasMore ? { next: sealCursor(positionOf(last, keys), options.seal) } : {}),
     ...(total === undefined ? {} : { total }),
   };
@@ -59,15 +74,20 @@ function isCounted({ total, count, summary }: SearchRequest): boolean {
   return total !== 'none' || count === 0 || summary === 'count';
 }
 
-type PageRow = StoredRow & { total?: number } & Record<`key${number}`, string | null>;
+interface StoredColumns {
+  readonly id: string;
+  readonly patient: string | null;
+  readonly body: string;
+  readonly decided_by: string | null;
+  readonly total?: number;
+}
+
+/** With the sort keys of the row as text: `key0`, ... */
+type PageRow = StoredColumns & Record<`key${number}`, string | null>;
 
 function positionOf(row: PageRow, keys: readonly OrderKey[]): Position {
   return { id: row.id, keys: keys.map((_, index) => row[`key${index}`] ?? null) };
 }
-
-const columns = raw(
-  'r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body',
-);
 
 export function compilePage(
   visibility: Visibility,
@@ -93,23 +113,26 @@ function pageOf(
   decidedBy: Sql,
   { patients, keys, limit }: { patients: readonly string[] | undefined; keys: readonly OrderKey[]; limit: number },
 ): Sql {
-  const keyColumns = keys.map((key, index) => sql`${key.value('r')} as order${raw(String(index))}`);
-  const order = orderBy(keys, (key) => key.value('r'), raw('r.id'));
-  const rows = (source: Sql, condition: Sql): Sql => sql`
-    select ${columns}, ${join([...keyColumns, sql`${decidedBy} as decided_by`], ', ')}
-    from ${source} where ${condition} order by ${order} limit ${limit}`;
-  const inner =
-    patients === undefined || patients.length === 1
-      ? rows(raw('resource r'), patients === undefined ? here : sql`${isIn(patients[0] as string)} and ${here}`)
-      : // A scan for each record, merged: an `in` list would read every row of all of them before it sorts.
-        sql`
-        select one.* from unnest(${patients.map(ownBucket)}::int[], ${patients}::text[]) c (bucket, patient)
-        cross join lateral (${rows(raw('resource r'), sql`r.bucket = c.bucket and r.patient = c.patient and ${here}`)}) one`;
-  const outerOrder = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
-  const positions = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
+  const rows = (keyColumns: readonly Sql[], source: Sql, condition: Sql): Sql => sql`
+    select r.id, r.patient, r.body, ${decidedBy} as decided_by, ${join(keyColumns, ', ')}
+    from ${source} where ${condition}
+    order by ${orderBy(keys, (key) => key.value('r'), raw('r.id'))} limit ${limit}`;
+  if (patients === undefined || patients.length === 1) {
+    const texts = keys.map((key, index) => sql`${key.value('r')}::text as ${raw(`key${index}`)}`);
+    return rows(
+      texts,
+      raw('resource r'),
+      patients === undefined ? here : sql`${isIn(patients[0] as string)} and ${here}`,
+    );
+  }
+  // A scan for each record, merged: an `in` list would read every row of all of them before it sorts.
+  const values = keys.map((key, index) => sql`${key.value('r')} as ${raw(`order${index}`)}`);
+  const texts = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
   return sql`
-    select ${raw(columns.strings.join('').replaceAll('r.', 'p.'))}, p.decided_by, ${join(positions, ', ')}
-    from (${inner}) p order by ${outerOrder} limit ${limit}`;
+    select p.id, p.patient, p.body, p.decided_by, ${join(texts, ', ')}
+    from unnest(${patients.map(ownBucket)}::int[], ${patients}::text[]) c (bucket, patient)
+    cross join lateral (${rows(values, raw('resource r'), sql`r.bucket = c.bucket and r.patient = c.patient and ${here}`)}) p
+    order by ${orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'))} limit ${limit}`;
 }
 
 function isIn(patient: string): Sql {

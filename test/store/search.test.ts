@@ -294,15 +294,13 @@ describe('search', () => {
     const { text, values } = render(statement);
     assert.equal(
       text.replace(/\s+/g, ' ').trim(),
-      'select p.bucket, p.type, p.id, p.version, p.last_updated, p.is_deleted, p.owner, p.patient, p.other_patients, p.body, ' +
-        'p.decided_by, p.order0::text as key0 from ( select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, ' +
-        'r.owner, r.patient, r.other_patients, r.body, r.date_low as order0, $1::text as decided_by from resource r ' +
+      'select r.id, r.patient, r.body, $1::text as decided_by, r.date_low::text as key0 from resource r ' +
         'where r.bucket = $2 and r.patient = $3 and r.type = $4 and not r.is_deleted ' +
         'and ($5::bigint = any(r.tokens)) and ($6::bigint = any(r.tokens)) and true ' +
-        'order by r.date_low desc, r.id desc limit $7) p order by p.order0 desc, p.id desc limit $8',
+        'order by r.date_low desc, r.id desc limit $7',
     );
     assert.equal(values[0], 'internal:test');
-    assert.deepEqual([values[2], values[6], values[7]], ['p1', 6, 6]);
+    assert.deepEqual([values[2], values[6]], ['p1', 6]);
     const plan = await world.database.query<{ 'QUERY PLAN': string }>(sql`explain (costs off) ${statement}`);
     const lines = plan.map((line) => line['QUERY PLAN']).join('\n');
     assert.match(lines, /Index Scan Backward using resource_patient/);
