@@ -83,6 +83,7 @@ class Segment implements Hl7Segment {
   readonly name: string;
   readonly position: number;
   readonly #context: Context;
+  readonly #isHeader: boolean;
   #fields: string[] | undefined;
   #values: (readonly Value[] | undefined)[] | undefined;
 
@@ -93,6 +94,7 @@ class Segment implements Hl7Segment {
     // Names have three characters; a longer or shorter one is kept as sent.
     const end = raw.indexOf(context.delimiters.field);
     this.name = end < 0 ? raw.trimEnd() : raw.slice(0, end);
+    this.#isHeader = isHeader(this.name);
   }
 
   get fieldCount(): number {
@@ -116,6 +118,18 @@ class Segment implements Hl7Segment {
       : (this.field(field)[0]?.get(1) ?? '');
   }
 
+  single(field: number): string | undefined {
+    const raw = this.#split()[field] ?? '';
+    return raw === '' || this.#isDeclaration(field) || !includes(raw, this.#context.delimiters.repetition)
+      ? raw
+      : undefined;
+  }
+
+  plain(field: number): string | undefined {
+    const raw = this.#split()[field] ?? '';
+    return raw === '' || this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters) ? raw : undefined;
+  }
+
   #readField(field: number): readonly Value[] {
     const raw = this.#split()[field];
     if (raw === undefined || raw === '' || field < 1) return noValues;
@@ -129,7 +143,7 @@ class Segment implements Hl7Segment {
 
   /** MSH-1 and MSH-2 (and those of FHS and BHS) are the separators themselves: nothing in them separates. */
   #isDeclaration(field: number): boolean {
-    return field < 3 && isHeader(this.name);
+    return field < 3 && this.#isHeader;
   }
 
   /** Index = field number as printed: the separator after `MSH` is MSH-1. */
@@ -137,7 +151,7 @@ class Segment implements Hl7Segment {
     if (this.#fields !== undefined) return this.#fields;
     const separator = this.#context.delimiters.field;
     const fields = this.raw.split(separator);
-    if (isHeader(this.name)) fields.splice(1, 0, separator);
+    if (this.#isHeader) fields.splice(1, 0, separator);
     return (this.#fields = fields);
   }
 }

@@ -4,7 +4,7 @@ import { compileCondition, parsePosition, readPart, readSegment, type Test } fro
 import { functions, type Converter, type RuleInfo } from './functions.ts';
 import { keys, type KeyFunction } from './keys.ts';
 import type { Node } from './nesting.ts';
-import type { Part } from './part.ts';
+import { isBlank, type Part, type SegmentReader } from './part.ts';
 import type { DraftBuilder, Element, Run } from './state.ts';
 import {
   invalid,
@@ -202,11 +202,27 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
   const { segment, field, component, subcomponent } = parsePosition(rule.from as string);
   if (converter.takes === 'segment') return segmentStep(converter.convert, segment, target, info);
   if (field === 0) throw invalid(rule.at, `${rule.as} reads a field, not a whole segment`);
-  const read = compileRead(converter, component, subcomponent, info, target);
+  const way = component === 0 ? wayOf(rule, converter) : undefined;
+  const read = compileRead(
+    way === undefined ? converter : keeping(converter, way),
+    component,
+    subcomponent,
+    info,
+    target,
+  );
+  const readPlain = component === 0 ? compilePlainRead(converter, field, info, target) : undefined;
   const each = rule.each === true;
   return (node, root, run, draft) => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
     if (reader === undefined || field > reader.segment.fieldCount) return;
+    const text = readPlain === undefined ? undefined : reader.plain(field);
+    if (text === '') return;
+    if (readPlain !== undefined && text !== undefined) {
+      if (text === '""') (draft.removed ??= new Set()).add(target.top);
+      else if (!target.isSet(root)) readPlain(text, reader, run, root);
+      return;
+    }
+    if (way !== undefined && recallField(way, reader, field, target, run, root)) return;
     const parts = reader.parts(field);
     const count = each ? parts.length : Math.min(parts.length, 1);
     for (let index = 0; index < count; index++) {
@@ -235,11 +251,12 @@ function segmentStep(
   };
 }
 
+type FieldConverter = Exclude<Converter, { takes: 'segment' }>;
 type ReadPart = (part: Part, run: Run, root: Element) => void;
 
 /** Reads a part as its converter wants it, puts the value, and takes what was put: the rest stays to be kept beside. */
 function compileRead(
-  converter: Exclude<Converter, { takes: 'segment' }>,
+  converter: FieldConverter,
   component: number,
   subcomponent: number,
   info: RuleInfo,
@@ -268,6 +285,52 @@ function compileRead(
   };
   if (subcomponent === 0) return (part, run, root) => readText(part, index, run, root);
   return (part, run, root) => readText(part.child(index), subcomponent, run, root);
+}
+
+/** The way a rule reads texts, when what they become is kept: it depends on nothing but the text and its sender. */
+function wayOf({ as = 'string', map = '' }: Rule, converter: Converter): string | undefined {
+  return converter.takes === 'part' && converter.isKept === true ? `${as} ${map}` : undefined;
+}
+
+function keeping(converter: FieldConverter, way: string): FieldConverter {
+  if (converter.takes !== 'part') return converter;
+  const { convert } = converter;
+  return { takes: 'part', convert: (part, run, info) => run.readAndKeep(way, part, () => convert(part, run, info)) };
+}
+
+/** Takes over what the same field became in an earlier message; false when it is to be read. */
+function recallField(
+  way: string,
+  reader: SegmentReader,
+  field: number,
+  target: Target,
+  run: Run,
+  root: Element,
+): boolean {
+  const text = reader.single(field);
+  if (text === undefined || text === '' || target.isSet(root)) return text === '';
+  const value = run.recall(way, text);
+  if (value === undefined) return false;
+  reader.take(field);
+  target.put(root, value);
+  return true;
+}
+
+type ReadPlain = (text: string, reader: SegmentReader, run: Run, root: Element) => void;
+
+/** The same for a field that is one text, which is most of them; undefined for a converter that wants its parts. */
+function compilePlainRead(
+  { takes, convert }: FieldConverter,
+  field: number,
+  info: RuleInfo,
+  target: Target,
+): ReadPlain | undefined {
+  if (takes === 'part') return undefined;
+  return (text, reader, run, root) => {
+    if (isBlank(text)) return;
+    const value = convert(text, run, info);
+    if (value !== undefined && target.put(root, value)) reader.take(field);
+  };
 }
 
 function isEmpty(element: Element): boolean {

@@ -44,10 +44,17 @@ export interface RuleInfo {
   readonly vocabulary: Vocabulary | undefined;
 }
 
-/** `first`: the first component; `whole`: the whole text; `part`: a data type; `segment`: the segment itself. */
+/**
+ * `first`: the first component; `whole`: the whole text; `part`: a data type; `segment`: the segment itself.
+ * `isKept`: what a text became is kept for the next messages (source.ts): for what senders repeat, codes and staff and places.
+ */
 export type Converter =
   | { readonly takes: 'first' | 'whole'; readonly convert: (text: string, run: Run, info: RuleInfo) => unknown }
-  | { readonly takes: 'part'; readonly convert: (part: Part, run: Run, info: RuleInfo) => unknown }
+  | {
+      readonly takes: 'part';
+      readonly isKept?: true;
+      readonly convert: (part: Part, run: Run, info: RuleInfo) => unknown;
+    }
   | { readonly takes: 'segment'; readonly convert: (node: Node, run: Run, info: RuleInfo) => unknown };
 
 /** ST, TX, FT. R4 string: not empty, not only white space. */
@@ -160,10 +167,10 @@ export const functions: Readonly<Record<string, Converter>> = {
   birthDate: { takes: 'first', convert: birthDate },
   dateTime: { takes: 'first', convert: (value, run) => run.dateTime(value) },
   instant: { takes: 'first', convert: (value, run) => run.instant(value) },
-  concept: { takes: 'part', convert: toConcept },
-  coding: { takes: 'part', convert: toCoding },
+  concept: { takes: 'part', isKept: true, convert: toConcept },
+  coding: { takes: 'part', isKept: true, convert: toCoding },
   codeConcept: { takes: 'first', convert: codeToConcept },
-  codeExtension: { takes: 'part', convert: codeExtension },
+  codeExtension: { takes: 'part', isKept: true, convert: codeExtension },
   nationalId: { takes: 'part', convert: nationalId },
   socialSecurityNumber: { takes: 'part', convert: socialSecurityNumber },
   entityIdentifier: { takes: 'part', convert: entityIdentifier },
@@ -176,13 +183,13 @@ export const functions: Readonly<Record<string, Converter>> = {
   addressLines: { takes: 'part', convert: addressLines },
   telecom: { takes: 'part', convert: telecom },
   quantity: { takes: 'part', convert: quantity },
-  practitioner: { takes: 'part', convert: practitioner },
-  organization: { takes: 'part', convert: organization },
-  conceptOrganization: { takes: 'part', convert: conceptOrganization },
+  practitioner: { takes: 'part', isKept: true, convert: practitioner },
+  organization: { takes: 'part', isKept: true, convert: organization },
+  conceptOrganization: { takes: 'part', isKept: true, convert: conceptOrganization },
   namedPractitioner: { takes: 'part', convert: namedPractitioner },
-  location: { takes: 'part', convert: location },
-  dischargeLocation: { takes: 'part', convert: namedLocation },
-  facilityLocation: { takes: 'part', convert: namedLocation },
+  location: { takes: 'part', isKept: true, convert: location },
+  dischargeLocation: { takes: 'part', isKept: true, convert: namedLocation },
+  facilityLocation: { takes: 'part', isKept: true, convert: namedLocation },
   specimenSource: { takes: 'part', convert: specimenSource },
   absent: { takes: 'segment', convert: absent },
   eventStatus: { takes: 'segment', convert: eventStatus },

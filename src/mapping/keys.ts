@@ -110,9 +110,7 @@ function visitOf(node: Node, run: Run): [string, string] | undefined {
 }
 
 function text(node: Node, segment: string, field: number): string {
-  const reader = node.find(segment)?.reader;
-  const [part] = reader?.parts(field) ?? [];
-  return part === undefined || part.value.isNull ? '' : part.peek(1);
+  return node.find(segment)?.reader.key(field) ?? '';
 }
 
 /** Code and coding system of a CWE, or its text when it has no code. */

@@ -18,6 +18,10 @@ export interface Hl7Segment {
   field(field: number): readonly Hl7Value[];
   /** Text of the field's first repetition's first component, unescaped; '' when absent. The common case, kept cheap. */
   text(field: number): string;
+  /** The field as sent when it has one repetition, '' when absent, undefined when it has several. */
+  single(field: number): string | undefined;
+  /** The field when it is one text that nothing divides or escapes, '' when absent, undefined when it is more. */
+  plain(field: number): string | undefined;
   /** The segment as sent, decoded, not unescaped. */
   readonly raw: string;
 }

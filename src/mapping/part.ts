@@ -64,11 +64,17 @@ export class Part {
 
   /** What was taken of a part with the same text was taken of this one as well. */
   sameAs(other: Part): void {
-    if (other.#isComplete()) this.#isWhole = true;
+    if (other.isComplete) this.#isWhole = true;
     else this.#copyAccount(other);
   }
 
-  #isComplete(): boolean {
+  /** True when nobody has taken anything of it yet. */
+  get isUntouched(): boolean {
+    return this.#taken === 0 && this.#beyond === undefined && !this.#isWhole && this.#children === undefined;
+  }
+
+  /** True when nothing of it is left. */
+  get isComplete(): boolean {
     if (!this.#isWhole) {
       const left: Leaf[] = [];
       this.collectLeft('', left);
@@ -125,17 +131,22 @@ function pushLeaf(position: string, text: string, left: Leaf[]): void {
 }
 
 /** R4 has no string of white space, and HL7v2 no meaning for one. */
-function isBlank(text: string): boolean {
+export function isBlank(text: string): boolean {
   return text.charCodeAt(0) <= 32 && text.trim() === '';
 }
 
 const none: readonly Part[] = [];
 
-/** A segment whose fields are read by the rules. */
+/**
+ * A segment whose fields are read by the rules. A field that is read as one text needs no Part: with Parts only for what
+ * is divided, a message takes half the memory.
+ */
 export class SegmentReader {
   readonly segment: Hl7Segment;
   readonly name: string;
-  readonly #fields: (readonly Part[] | undefined)[] = [];
+  #fields: (readonly Part[] | undefined)[] | undefined;
+  /** Fields that were taken as a whole, as a mask; those beyond it are always read as Parts. */
+  #taken = 0;
 
   constructor(segment: Hl7Segment) {
     this.segment = segment;
@@ -144,12 +155,43 @@ export class SegmentReader {
 
   /** The repetitions of a field; empty when it was not sent. */
   parts(field: number): readonly Part[] {
-    const known = this.#fields[field];
+    const known = this.#fields?.[field];
     if (known !== undefined) return known;
     const values = this.segment.field(field);
-    const parts = values.length === 0 ? none : values.map((value) => new Part(value));
-    this.#fields[field] = parts;
+    if (values.length === 0) return none;
+    const parts = values.map((value) => new Part(value));
+    if (this.#isTaken(field)) for (const part of parts) part.takeAll();
+    (this.#fields ??= [])[field] = parts;
     return parts;
+  }
+
+  /** A field that is one text, as sent; '' when absent; undefined when it is to be read as parts. */
+  plain(field: number): string | undefined {
+    return field > maskBits || this.#fields?.[field] !== undefined ? undefined : this.segment.plain(field);
+  }
+
+  /** A field of one repetition, as sent; '' when absent; undefined when it is to be read as parts. */
+  single(field: number): string | undefined {
+    return field > maskBits ? undefined : this.segment.single(field);
+  }
+
+  /** The text by which a field identifies something: its first component; '' when it is absent or to be removed. */
+  key(field: number): string {
+    const text = this.plain(field);
+    if (text !== undefined) return text === '""' || isBlank(text) ? '' : text;
+    const [part] = this.parts(field);
+    return part === undefined || part.value.isNull ? '' : part.peek(1);
+  }
+
+  /** A field that `plain` or `single` gave counts as taken, with everything in it. */
+  take(field: number): void {
+    this.#taken |= 1 << field;
+    const parts = this.#fields?.[field];
+    if (parts !== undefined) for (const part of parts) part.takeAll();
+  }
+
+  #isTaken(field: number): boolean {
+    return field <= maskBits && (this.#taken & (1 << field)) !== 0;
   }
 
   /** First component of the first repetition, without taking it. */
@@ -161,12 +203,20 @@ export class SegmentReader {
   left(): Leaf[] {
     const left: Leaf[] = [];
     for (let field = this.name === 'MSH' ? 3 : 1; field <= this.segment.fieldCount; field++) {
-      const parts = this.parts(field);
-      for (let index = 0; index < parts.length; index++) {
-        const position = index === 0 ? `${this.name}-${field}` : `${this.name}-${field}~${index + 1}`;
-        (parts[index] as Part).collectLeft(position, left);
-      }
+      if (this.#isTaken(field)) continue;
+      const text = this.plain(field);
+      if (text === '') continue;
+      if (text === undefined) this.#collectLeft(field, left);
+      else pushLeaf(`${this.name}-${field}`, text, left);
     }
     return left;
+  }
+
+  #collectLeft(field: number, left: Leaf[]): void {
+    const parts = this.parts(field);
+    for (let index = 0; index < parts.length; index++) {
+      const position = index === 0 ? `${this.name}-${field}` : `${this.name}-${field}~${index + 1}`;
+      (parts[index] as Part).collectLeft(position, left);
+    }
   }
 }

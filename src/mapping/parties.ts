@@ -4,23 +4,6 @@ import type { Part } from './part.ts';
 import type { DraftBuilder, Element, Reference, Run } from './state.ts';
 import { localUri } from './extensions.ts';
 
-/** Adds what a draft does not say yet: a second mention may know another name, number or address. */
-export function fill(draft: DraftBuilder, element: Element | undefined): void {
-  if (element === undefined) return;
-  for (const name in element) {
-    const [known, value] = [draft.resource[name], element[name]];
-    if (known === undefined) draft.resource[name] = value;
-    else if (Array.isArray(known) && Array.isArray(value)) addMissing(known as unknown[], value as unknown[]);
-  }
-}
-
-function addMissing(known: unknown[], items: readonly unknown[]): void {
-  for (const item of items) {
-    const text = JSON.stringify(item);
-    if (!known.some((other) => JSON.stringify(other) === text)) known.push(item);
-  }
-}
-
 /** XCN as a reference to a Practitioner. @see HL7 v2-to-FHIR, XCN[Practitioner] */
 export function practitioner(part: Part, run: Run, { position }: RuleInfo): Reference | undefined {
   return run.mention('XCN', part, () => readPractitioner(part, run, position));
@@ -33,8 +16,7 @@ function readPractitioner(part: Part, run: Run, position: string): Reference | u
   if (id === '' && family === '' && given === '') return undefined;
   const authority = authorityText(part, 9, run);
   const key = id === '' ? ['name', family, given, part.peek(4)] : [authority, id];
-  const draft = run.shared('Practitioner', key);
-  fill(draft, run.map.datatypes.get('xcn-practitioner')?.(part, run, position));
+  const draft = run.share('Practitioner', key, run.map.datatypes.get('xcn-practitioner')?.(part, run, position));
   const display = displayName(family, given);
   return display === '' ? { reference: draft.reference } : { reference: draft.reference, display };
 }
@@ -57,8 +39,7 @@ function readOrganization(part: Part, run: Run, position: string): Reference | u
   const id = part.peek(10) || part.peek(3);
   if (id === '' && name === '') return undefined;
   const key = id === '' ? ['name', name] : [authorityText(part, 6, run), id];
-  const draft = run.shared('Organization', key);
-  fill(draft, run.map.datatypes.get('xon-organization')?.(part, run, position));
+  const draft = run.share('Organization', key, run.map.datatypes.get('xon-organization')?.(part, run, position));
   return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
 }
 
@@ -68,10 +49,10 @@ export function conceptOrganization(part: Part, run: Run): Reference | undefined
   const name = part.get(2);
   if (id === '' && name === '') return undefined;
   const system = part.peek(3);
-  const draft = run.shared('Organization', id === '' ? ['name', name] : [system || run.facility, id]);
+  const key = id === '' ? ['name', name] : [system || run.facility, id];
   const element: Element = id === '' ? {} : { identifier: [{ value: id }] };
-  fill(draft, name === '' ? element : { ...element, name });
   // org-1: an organization has a name or an identifier; one of both is certain here.
+  const draft = run.share('Organization', key, name === '' ? element : { ...element, name });
   return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
 }
 
@@ -82,7 +63,7 @@ function authorityText(part: Part, component: number, run: Run): string {
 
 /** The address of an organization that another field names (OBX-24 of OBX-23): given to the last one drafted. */
 export function addressOf(draft: DraftBuilder | undefined, address: Element | undefined): void {
-  if (draft !== undefined && address !== undefined) fill(draft, { address: [address] });
+  if (address !== undefined) draft?.add({ address: [address] });
 }
 
 /** Levels of a PL from the widest to the narrowest, with R4's physical types. @see HL7 v2-to-FHIR, PL[Location] */
@@ -115,21 +96,18 @@ function readLocation(part: Part, run: Run): Reference | undefined {
     part.take(component);
     key.push(type, name);
     names.push(name);
-    const draft = run.shared('Location', key);
-    fill(draft, {
+    inner = run.share('Location', key, {
       identifier: [{ value: name }],
       name,
       mode: 'instance',
       physicalType,
       ...(inner === undefined ? undefined : { partOf: { reference: inner.reference } }),
     });
-    inner = draft;
   }
   const description = part.get(9);
   if (inner === undefined && description === '') return undefined;
-  inner ??= run.shared('Location', ['description', description]);
-  if (description !== '') fill(inner, { description });
-  return { reference: inner.reference, display: names.reverse().join(', ') || description };
+  if (description !== '') inner = run.share('Location', inner ? key : ['description', description], { description });
+  return { reference: (inner as DraftBuilder).reference, display: names.reverse().join(', ') || description };
 }
 
 /** NDL: a CNN (person) in its first component; senders also put an XCN there. @see HL7 v2-to-FHIR, CNN[Practitioner] */
@@ -140,12 +118,9 @@ export function namedPractitioner(part: Part, run: Run, info: RuleInfo): Referen
   if (isXcn) return practitioner(part, run, info);
   const [id, family, given, middle] = [person.get(1), person.get(2), person.get(3), person.get(4)];
   if (id === '' && family === '' && given === '') return undefined;
-  const draft = run.shared(
-    'Practitioner',
-    id === '' ? ['name', family, given, middle] : [person.peek(9) || run.facility, id],
-  );
+  const key = id === '' ? ['name', family, given, middle] : [person.peek(9) || run.facility, id];
   const givens = [given, middle].filter((name) => name !== '');
-  fill(draft, {
+  const draft = run.share('Practitioner', key, {
     ...(id === '' ? undefined : { identifier: [{ value: id }] }),
     ...(family === '' && givens.length === 0
       ? undefined
@@ -163,8 +138,7 @@ export function namedPractitioner(part: Part, run: Run, info: RuleInfo): Referen
 export function namedLocation(part: Part, run: Run): Reference | undefined {
   const name = part.child(1).get(1);
   if (name === '') return undefined;
-  const draft = run.shared('Location', ['name', name]);
-  fill(draft, { name });
+  const draft = run.share('Location', ['name', name], { name });
   return { reference: draft.reference, display: name };
 }
 

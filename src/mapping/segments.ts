@@ -4,7 +4,7 @@ import { controlIdSystem, dataAbsentReasonUrl, Extended } from './extensions.ts'
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import { addressOf, fill, organization, practitioner } from './parties.ts';
+import { addressOf, organization, practitioner } from './parties.ts';
 import type { Element, Reference, Run } from './state.ts';
 
 const participantType = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
@@ -101,7 +101,7 @@ export function insurer(node: Node, run: Run): Reference | undefined {
     value === '' ? ['name', title] : [id?.child(4).peek(1) || run.facility, value],
   );
   const identifier = id && run.map.datatypes.get('CX')?.(id, run, 'IN1-3');
-  fill(draft, {
+  draft.add({
     ...(identifier && { identifier: [identifier] }),
     ...(title === '' ? undefined : { name: name?.get(1) }),
   });

@@ -6,6 +6,7 @@ import type { MapContext, MappingIssue, Unmapped } from './draft.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
+import { sourceOf, type Known, type Share, type Source } from './source.ts';
 import { offsetIn, parseDtm, type Dtm } from './time.ts';
 
 /** Any FHIR element under construction. */
@@ -42,6 +43,23 @@ export class DraftBuilder {
   get type(): string {
     return this.resource.resourceType;
   }
+
+  /** Adds what the draft does not say yet: a second mention may know another name, number or address. */
+  add(element: Element | undefined): void {
+    const { resource } = this;
+    for (const name in element) {
+      const [known, value] = [resource[name], element[name]];
+      if (known === undefined) resource[name] = value;
+      // Not added to in place: the list may be one that is kept for other messages.
+      else if (Array.isArray(known) && Array.isArray(value)) resource[name] = union(known, value);
+    }
+  }
+}
+
+function union(known: readonly unknown[], items: readonly unknown[]): readonly unknown[] {
+  const texts = known.map((item) => JSON.stringify(item));
+  const missing = items.filter((item) => !texts.includes(JSON.stringify(item)));
+  return missing.length === 0 ? known : [...known, ...missing];
 }
 
 export class Run {
@@ -60,6 +78,12 @@ export class Run {
   readonly #buckets = new Map<string, number>();
   readonly #mentions = new Map<string, Map<string, Mention>>();
   readonly #zone: string | undefined;
+  readonly #source: Source;
+  /** An escaped byte means what the message's character set says, so a text with an escape is not kept. */
+  readonly #escape: string;
+  readonly #number = ++runs;
+  /** What the text that is being read says of resources outside any patient; undefined when that was said before. */
+  #shares: Share[] | undefined;
 
   constructor(map: CompiledMap, context: MapContext, header: Node, event: string) {
     this.map = map;
@@ -69,6 +93,9 @@ export class Run {
     this.messageKey = messageKeyOf(header, this);
     // HL7 v2.5.1 section 2.15.9.7: the offset of MSH-7 is the default of the whole message.
     this.#zone = parseDtm(header.reader.peek(7))?.offset ?? context.zone;
+    const separators = header.reader.segment.raw.slice(3, separatorsEnd);
+    this.#escape = separators.charAt(3);
+    this.#source = sourceOf(map, `${separators} ${this.#zone} ${context.owner} ${this.facility}`);
   }
 
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
@@ -106,6 +133,39 @@ export class Run {
     return this.draft(type, sharedId(this.context.owner, type, key), 'merge');
   }
 
+  /** Gives such a draft what a text says of it. */
+  share(type: string, key: readonly string[], element: Element | undefined): DraftBuilder {
+    const draft = this.shared(type, key);
+    draft.add(element);
+    this.#shares?.push({ type, id: draft.resource.id, element });
+    return draft;
+  }
+
+  /** What this text became in an earlier message of the sender, with the drafts it needs; undefined when it is new. */
+  recall(way: string, text: string): unknown {
+    const known = this.#source.recall(way, text);
+    if (known !== undefined && known.run !== this.#number) this.#takeOver(known);
+    return known?.value;
+  }
+
+  #takeOver(known: Known): void {
+    for (const { type, id, element } of known.shares) this.draft(type, id, 'merge').add(element);
+    known.run = this.#number;
+  }
+
+  /** Reads a part, and keeps what it became when that is all that is to be known of it. */
+  readAndKeep(way: string, part: Part, read: () => unknown): unknown {
+    const isFresh = part.isUntouched && !part.value.raw.includes(this.#escape);
+    const counted = this.unmapped.length;
+    this.#shares = [];
+    const value = read();
+    // What was counted is counted in every message, and what is left over is left over in each.
+    const shares = this.unmapped.length === counted ? this.#shares : undefined;
+    if (value !== undefined && isFresh && shares !== undefined && part.isComplete)
+      this.#source.keep(way, part.value.raw, value, shares, this.#number);
+    return value;
+  }
+
   /** The bucket of a patient's compartment. */
   bucketOf(patient: string): number {
     let bucket = this.#buckets.get(patient);
@@ -121,6 +181,7 @@ export class Run {
     const known = mentions.get(key);
     if (known !== undefined) {
       part.sameAs(known.part);
+      this.#shares = undefined;
       return known.reference;
     }
     const reference = read();
@@ -175,6 +236,10 @@ export class Run {
     return this.#zone === undefined ? undefined : offsetIn(this.#zone, dtm.date, dtm.time as string);
   }
 }
+
+/** MSH-1 and MSH-2: the same text divided otherwise is another. */
+const separatorsEnd = 9;
+let runs = 0;
 
 function ofType(node: Node, type: string): DraftBuilder | undefined {
   for (const draft of node.drafts) if (draft.resource.resourceType === type) return draft;

@@ -121,10 +121,23 @@ function isSetAt(root: Element, steps: readonly Step[]): boolean {
   return true;
 }
 
+/** What is there, or a new element; a copy of one that is kept for other messages (source.ts), because it will change. */
+function elementAt(object: Element, name: string | number): Element {
+  const known = object[name] as Element | undefined;
+  if (known === undefined) return (object[name] = {});
+  return Object.isFrozen(known) ? (object[name] = { ...known }) : known;
+}
+
+function listAt(object: Element, name: string): unknown[] {
+  const known = object[name] as unknown[] | undefined;
+  if (known === undefined) return (object[name] = []);
+  return Object.isFrozen(known) ? (object[name] = [...known]) : known;
+}
+
 function enter(object: Element, step: Step, beside: Readonly<Element> | undefined): Element {
-  if (step.mode === 'single') return (object[step.name] ??= {}) as Element;
-  const list = (object[step.name] ??= []) as Element[];
-  if (step.mode === 'index') return (list[step.index] ??= {});
+  if (step.mode === 'single') return elementAt(object, step.name);
+  const list = listAt(object, step.name);
+  if (step.mode === 'index') return elementAt(list as unknown as Element, step.index);
   const item = { ...beside };
   list.push(item);
   return item;
@@ -148,7 +161,7 @@ function set(object: Element, step: Step, value: unknown): void {
     }
     return;
   }
-  const list = (object[step.name] ??= []) as unknown[];
+  const list = listAt(object, step.name);
   if (step.mode === 'index') list[step.index] = value;
   else if (Array.isArray(value)) for (const item of value as unknown[]) push(object, step.under, list, item);
   else push(object, step.under, list, value);

@@ -1,0 +1,84 @@
+/**
+ * What a sender says in message after message: its codes, its staff, its wards. What such a text became is kept, and the
+ * next message takes it over instead of reading it again.
+ *
+ * Kept elements are frozen, for they are in the resources of many patients: whatever would change one must copy it first.
+ */
+import type { CompiledMap } from './compile.ts';
+import type { Element } from './state.ts';
+
+/** A resource outside any patient that a text names, and what the text says of it. */
+export interface Share {
+  readonly type: string;
+  readonly id: string;
+  readonly element: Element | undefined;
+}
+
+/** What a text became. */
+export interface Known {
+  readonly value: unknown;
+  readonly shares: readonly Share[];
+  /** The last message that has these shares. */
+  run: number;
+}
+
+/** One way of reading texts (a converter with its vocabulary), by text. */
+type Texts = Map<string, Known>;
+
+/** Everything that decides, beside the text, what a text of a sender becomes. */
+export class Source {
+  readonly #ways = new Map<string, Texts>();
+
+  recall(way: string, text: string): Known | undefined {
+    return this.#ways.get(way)?.get(text);
+  }
+
+  keep(way: string, text: string, value: unknown, shares: readonly Share[], run: number): void {
+    if (text.length > lengthMax) return;
+    if (++count > countMax) {
+      forgetAll();
+      return;
+    }
+    let texts = this.#ways.get(way);
+    if (texts === undefined) this.#ways.set(way, (texts = new Map()));
+    texts.set(copyText(text), { value: frozenCopy(value), shares: frozenCopy(shares) as readonly Share[], run });
+  }
+}
+
+/** A name with its number and authority; longer ones are sentences, which are not said twice. */
+const lengthMax = 200;
+/** All senders together: some hundred texts for each of a few hundred that send at a time, about a kilobyte each. */
+const countMax = 50_000;
+/** Senders are cheap, but their names come from messages. */
+const sourcesMax = 10_000;
+
+let sources = new WeakMap<CompiledMap, Map<string, Source>>();
+let count = 0;
+
+function forgetAll(): void {
+  sources = new WeakMap();
+  count = 0;
+}
+
+/** @param sender what the messages of a source have in common: owner, facility, separators, zone */
+export function sourceOf(map: CompiledMap, sender: string): Source {
+  let known = sources.get(map);
+  if (known === undefined || known.size > sourcesMax) sources.set(map, (known = new Map()));
+  let source = known.get(sender);
+  if (source === undefined) known.set(copyText(sender), (source = new Source()));
+  return source;
+}
+
+/** A slice of a text keeps all of it in memory; a copy does not. */
+function copyText(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+function frozenCopy(value: unknown): unknown {
+  if (typeof value === 'string') return copyText(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy));
+  const copy: Element = {};
+  for (const [name, item] of Object.entries(value)) copy[name] = frozenCopy(item);
+  return Object.freeze(copy);
+}
