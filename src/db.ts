@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { Problem } from './fhir/problem.ts';
+import { runPrepared } from './db/prepared-query.ts';
 import { render, type Sql } from './db/sql.ts';
 
 /** Where statements go: a transaction, or the database outside of one. */
@@ -127,8 +128,9 @@ function openPipeline(config: pg.ClientConfig): Pipeline {
 async function run<Row extends object>(client: pg.ClientBase, statement: Sql): Promise<Row[]> {
   gather(client);
   try {
-    const result = await client.query<Row>(render(statement));
-    return result.rows;
+    const { text, values, name } = render(statement);
+    if (name !== undefined) return await runPrepared<Row>(client, { text, values, name });
+    return (await client.query<Row>(text, values)).rows;
   } catch (error) {
     throw asProblem(error);
   }
