@@ -44,7 +44,9 @@ const pollMs = 20;
 /** A server killed a moment ago still holds its shared memory; its backends need a moment to leave. */
 const startAttemptsMax = 40;
 const startPauseMs = 250;
-const restartPauseMs = 1_000;
+/** After a start that failed; doubled each time, because a data directory that is gone stays gone. */
+const restartPauseMinMs = 1_000;
+const restartPauseMaxMs = 30_000;
 /** Within the 10 s a hub has to stop. */
 const fastStopMs = 6_000;
 const logBytesMax = 10_000_000;
@@ -76,6 +78,7 @@ class Server {
   readonly #options: ServerOptions;
   #watch: pg.Client | undefined;
   #isStopping = false;
+  readonly #stopping = new AbortController();
   #reviving: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
@@ -105,6 +108,7 @@ class Server {
 
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#stopping.abort();
     await this.#reviving;
     const { cluster } = this.#options;
     const others = await this.#watch
@@ -152,12 +156,12 @@ class Server {
 
   async #revive(): Promise<void> {
     this.#options.onEvent?.('lost');
-    while (!this.#isStopping) {
+    for (let pauseMs = restartPauseMinMs; !this.#isStopping; pauseMs = Math.min(pauseMs * 2, restartPauseMaxMs)) {
       try {
         return await this.start();
       } catch (error) {
         this.#options.onEvent?.('restart-failed', error instanceof Error ? error.message : undefined);
-        await sleep(restartPauseMs);
+        await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }
   }

@@ -46,8 +46,11 @@ export interface Workers {
 
 /** Batches a thread has under way: one waits for the disk while another is computed. */
 const concurrency = 3;
-/** Young generation of a thread: the default of 16 MB semispaces, times three, is idle memory for nothing. */
-const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 };
+/**
+ * Semispaces of 16 MB, of which V8 keeps three. A batch lives as long as its transaction: with 5 MB it was copied from space
+ * to space, a fifth of the thread's processor time (4.2 -> 3.4 ms a message); 32 MB gain nothing more.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 512 };
 const restartPauseMs = 1_000;
 
 export function startWorkers(options: WorkersOptions): Workers {
