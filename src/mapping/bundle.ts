@@ -20,8 +20,8 @@ export function toBundle(mapped: MappedMessage, options: BundleOptions = {}): An
     type,
     entry: mapped.drafts.map(({ resource }) => {
       const url = `${resource.resourceType}/${resource.id}`;
-      const entry = { fullUrl: `${baseUrl}/${url}`, resource };
-      return type === 'transaction' ? { ...entry, request: { method: 'PUT', url } } : entry;
+      const fullUrl = `${baseUrl}/${url}`;
+      return type === 'transaction' ? { fullUrl, resource, request: { method: 'PUT', url } } : { fullUrl, resource };
     }),
   };
 }

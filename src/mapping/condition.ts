@@ -53,9 +53,9 @@ export function readSegment(position: string, all = false): Read<Node> {
   return (node) => {
     const reader = node.find(segment)?.reader;
     if (reader === undefined) return '';
+    if (component === 0) return all ? reader.whole(field) : reader.key(field);
     const [part] = reader.parts(field);
     if (part === undefined || part.value.isNull) return '';
-    if (component === 0) return all ? part.peekAll() : part.peek(1);
     return subcomponent === 0 ? part.peek(component) : part.child(component).peek(subcomponent);
   };
 }

@@ -6,8 +6,9 @@
 import { deriveId } from '../fhir/ids.ts';
 import { checkNationalId, nationalIdSystem } from '../fhir/identifiers.ts';
 import { Problem } from '../fhir/problem.ts';
+import type { Hl7Value } from './message.ts';
 import type { Node } from './nesting.ts';
-import type { Part } from './part.ts';
+import { isBlank, type Part } from './part.ts';
 import type { Run } from './state.ts';
 
 /** @returns the id of the resource that this segment stands for */
@@ -115,9 +116,16 @@ function text(node: Node, segment: string, field: number): string {
 
 /** Code and coding system of a CWE, or its text when it has no code. */
 function concept(node: Node, segment: string, field: number): [string, string] {
-  const [part] = node.find(segment)?.reader.parts(field) ?? [];
-  if (part === undefined) return ['', ''];
-  return part.peek(1) === '' ? ['', part.peek(2) || part.peek(4)] : [part.peek(3), part.peek(1)];
+  // Not as a Part: what a rule recalls needs none, and a code is read for its key in every message.
+  const [value] = node.find(segment)?.reader.segment.field(field) ?? [];
+  if (value === undefined) return ['', ''];
+  const code = textOf(value, 1);
+  return code === '' ? ['', textOf(value, 2) || textOf(value, 4)] : [textOf(value, 3), code];
+}
+
+function textOf(value: Hl7Value, component: number): string {
+  const text = value.whole(component);
+  return isBlank(text) ? '' : text;
 }
 
 /** Filler order number (the laboratory's accession), else the placer's: OBR before its ORC. */

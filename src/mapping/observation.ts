@@ -9,7 +9,7 @@ import { dataAbsentReasonUrl, Extended } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
-import type { Part } from './part.ts';
+import { isBlank, type Part, type SegmentReader } from './part.ts';
 import type { Element, Run } from './state.ts';
 import { parseTm } from './time.ts';
 
@@ -32,14 +32,25 @@ const none: Unit = {};
 
 export function observationValue(node: Node, run: Run, info: RuleInfo): Element | undefined {
   const { reader } = node;
+  const type = reader.peek(2);
+  const unit: UnitReader = () => unitIn(reader, run);
+  return (type === 'NM' ? plainQuantity(reader, unit) : undefined) ?? valueOf(node, type, unit, run, info);
+}
+
+/** Most results are a number alone: read without Parts. */
+function plainQuantity(reader: SegmentReader, unit: UnitReader): Element | undefined {
+  const text = reader.plain(5);
+  const value = text === undefined ? undefined : numeric(text);
+  if (value === undefined) return undefined;
+  reader.take(5);
+  return { valueQuantity: { value, ...unit() } };
+}
+
+function valueOf(node: Node, type: string, unit: UnitReader, run: Run, info: RuleInfo): Element | undefined {
+  const { reader } = node;
   const parts = reader.parts(5).filter((part) => !part.value.isNull);
   const [first] = parts;
   if (first === undefined) return undefined;
-  const type = reader.peek(2);
-  const unit: UnitReader = () => {
-    const [part] = reader.parts(6);
-    return part === undefined || part.value.isNull ? none : unitOf(part, run);
-  };
   if (type === 'NA') return sampledData(parts, unit) ?? textValue(parts);
   const convert = values[type];
   if (convert === undefined) return textValue(parts);
@@ -63,6 +74,23 @@ function textValue(parts: readonly Part[]): Element | undefined {
   return { valueString: text };
 }
 
+function unitIn(reader: SegmentReader, run: Run): Unit {
+  const text = reader.plain(6);
+  if (text === undefined) {
+    const [part] = reader.parts(6);
+    return part === undefined || part.value.isNull ? none : unitOf(part, run);
+  }
+  if (text === '""' || isBlank(text) || text === '') return none;
+  reader.take(6);
+  return unitOfText(text, run);
+}
+
+/** A unit without coding system: what UCUM calls it, where the text leaves no doubt. */
+function unitOfText(text: string, run: Run): Unit {
+  const entry = run.map.vocabularies.get('ucum')?.entries.get(text);
+  return entry === undefined ? { unit: text } : { unit: text, system: ucum, code: entry.code };
+}
+
 /** OBX-6: UCUM where the sender says so or the text leaves no doubt (vocabulary `ucum`); the unit stays as sent. */
 function unitOf(part: Part, run: Run): Unit {
   const code = part.get(1);
@@ -76,9 +104,8 @@ function unitOf(part: Part, run: Run): Unit {
     part.take(3);
     return { unit, system: ucum, code: cleanCode(code) };
   }
-  const entry = run.map.vocabularies.get('ucum')?.entries.get(code || text);
-  if (entry !== undefined && name === '') return { unit: code || text, system: ucum, code: entry.code };
-  if (name === '' || code === '') return { unit: code || text };
+  if (name === '') return unitOfText(code || text, run);
+  if (code === '') return { unit: text };
   part.take(3);
   return { unit, system: codingSystem(name, run), code: cleanCode(code) };
 }

@@ -183,6 +183,14 @@ export class SegmentReader {
     return part === undefined || part.value.isNull ? '' : part.peek(1);
   }
 
+  /** Everything in a field's first repetition, without taking it; '' when it is absent or to be removed. */
+  whole(field: number): string {
+    const text = this.plain(field);
+    if (text !== undefined) return text === '""' ? '' : text;
+    const [part] = this.parts(field);
+    return part === undefined || part.value.isNull ? '' : part.peekAll();
+  }
+
   /** A field that `plain` or `single` gave counts as taken, with everything in it. */
   take(field: number): void {
     this.#taken |= 1 << field;
