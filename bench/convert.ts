@@ -19,9 +19,20 @@ interface Case {
   readonly message: (n: number) => string;
 }
 
+/**
+ * As one hospital sends: patients, visits, orders, times and values are new in every message; codes, staff and beds come
+ * again. The mapping keeps what those became (src/mapping/source.ts), so in every twentieth message the doctor is new.
+ */
+const doctor = (n: number): string =>
+  n % newDoctorEvery === 0 ? `N${n}^Zhou^New${n}^^^^^^HOSPA` : `${1000 + (n % 97)}^Chen^Hao${n % 97}^^^^^^HOSPA`;
+const newDoctorEvery = 20;
+
+const two = (n: number): string => String(n).padStart(2, '0');
+const time = (n: number): string => `20240506${two(n % 24)}${two(n % 60)}`;
+
 const visit = (n: number): string[] => [
-  `PID|1||P${n % 5000}^^^HOSPA^MR||Lin^Mei||19800101|F|||12 Lake Road^^Hangzhou^^310000||05715550100`,
-  `PV1|1|I|W1^R2^B3^HOSPA||||1234^Chen^Hao^^^^^^HOSPA|||||||||||V${n % 9000}^^^HOSPA^VN`,
+  `PID|1||P${n}^^^HOSPA^MR||Lin${n % 331}^Mei${n % 211}||19${30 + (n % 70)}0101|${n % 2 ? 'F' : 'M'}|||${n} Lake Road^^Hangzhou^^310000||0571${5_550_100 + n}`,
+  `PV1|1|I|W${n % 13}^R${n % 20}^B${n % 40}^HOSPA||||${doctor(n)}|||||||||||V${n}^^^HOSPA^VN`,
 ];
 
 const cases: readonly Case[] = [
@@ -30,13 +41,13 @@ const cases: readonly Case[] = [
     target: 10_000,
     message: (n) =>
       [
-        `MSH|^~\\&|LIS|HOSPA|HUB|HUB|20240506103015+0800||ORU^R01^ORU_R01|R${n}|P|2.5.1`,
+        `MSH|^~\\&|LIS|HOSPA|HUB|HUB|${time(n)}15+0800||ORU^R01^ORU_R01|R${n}|P|2.5.1`,
         ...visit(n),
-        `OBR|1|PL${n}|FL${n}|24323-8^Metabolic panel^LN|||20240506080000|||||||||1234^Chen^Hao^^^^^^HOSPA||||||20240506101500||LAB|F`,
+        `OBR|1|PL${n}|FL${n}|24323-8^Metabolic panel^LN|||${time(n)}00|||||||||${doctor(n)}||||||${time(n)}30||LAB|F`,
         ...Array.from(
           { length: 6 },
           (_, index) =>
-            `OBX|${index + 1}|NM|${2000 + index}-3^Analyte ${index}^LN||${(n % 90) + index}.50|mmol/L|3.5-5.0|N|||F|||20240506080000||5678^He^Jun^^^^^^HOSPA`,
+            `OBX|${index + 1}|NM|${2000 + ((n + index) % 60)}-3^Analyte ${(n + index) % 60}^LN||${(n % 90) + index}.50|mmol/L|3.5-5.0|N|||F|||${time(n)}00||${5000 + (n % 11)}^He^Jun^^^^^^HOSPA`,
         ),
       ].join('\r'),
   },
@@ -54,8 +65,11 @@ const cases: readonly Case[] = [
   },
 ];
 
-const messagesPerRound = 1_000;
-const roundsMin = 7;
+// Short rounds: on a shared machine the median of many is steadier than that of a few.
+const messagesPerRound = 200;
+const roundsMin = 30;
+/** These rounds run before the code is compiled. */
+const roundsCold = 15;
 
 /** Messages a second of processor time in one round. */
 function round(texts: readonly string[], map: CompiledMap): number {
@@ -91,15 +105,14 @@ export async function measure({ seconds }: { readonly seconds: number }): Promis
         ),
       );
     }
-    // The first rounds run before the code is compiled.
-    const warm = rates.slice(2).toSorted((one, other) => one - other);
+    const warm = rates.slice(roundsCold).toSorted((one, other) => one - other);
     const figure = Math.round(warm[Math.floor(warm.length / 2)] as number);
     return {
       work,
       figure,
       unit: 'messages/s',
       target,
-      note: `median of ${warm.length} rounds of ${messagesPerRound}, processor time`,
+      note: `median of ${warm.length} rounds of ${messagesPerRound}, processor time; best ${Math.round(warm.at(-1) as number)}`,
     };
   });
 }
