@@ -3,7 +3,7 @@
  * whether a server of an earlier process is still alive. Starting and watching the server is embedded.ts.
  */
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
   appendFile,
   chmod,
@@ -173,7 +173,8 @@ export async function writeSettings(
   };
   const text = Object.entries(values).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`);
   const file = join(cluster.directory, settingsFile);
-  const scratch = `${file}.${process.pid}`;
+  // Two starts of one process may write it at the same moment.
+  const scratch = `${file}.${randomUUID()}`;
   await writeFile(scratch, text.join(''), { mode: 0o600 });
   if (account) await chown(scratch, account.uid, account.gid);
   await rename(scratch, file);
