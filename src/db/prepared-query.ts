@@ -21,8 +21,7 @@ export function runPrepared<Row extends object>(client: pg.ClientBase, statement
 interface Connection {
   readonly parsedStatements: Readonly<Record<string, string>>;
   bind(message: { statement: string; values: readonly unknown[]; valueMapper: (value: unknown) => unknown }): void;
-  execute(portal: object): void;
-  sync(): void;
+  readonly stream: { write(bytes: Uint8Array): unknown };
 }
 type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
 interface RowDescription {
@@ -50,7 +49,11 @@ interface Columns {
 const columnsOf = new WeakMap<Connection, Map<string, Columns>>();
 
 const noColumns: Columns = { names: [], parsers: [], empty: {} };
-const unnamedPortal = {};
+/**
+ * Execute of the unnamed portal, all rows; Sync. Always the same, so in one piece.
+ * @see https://www.postgresql.org/docs/15/protocol-message-formats.html
+ */
+const executeAndSync = Buffer.from('E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1');
 
 interface Settle {
   readonly resolve: (rows: object[]) => void;
@@ -82,8 +85,7 @@ class PreparedQuery extends (pg.Query as unknown as typeof DriverQuery) {
       return;
     }
     connection.bind({ statement: this.name, values: this.#values, valueMapper: prepareValue });
-    connection.execute(unnamedPortal);
-    connection.sync();
+    connection.stream.write(executeAndSync);
   }
 
   override handleRowDescription({ fields }: RowDescription): void {

@@ -36,9 +36,18 @@ export function join(parts: readonly Sql[], separator: string): Sql {
   const [only] = parts;
   if (only === undefined) return raw('');
   if (parts.length === 1) return only;
-  const strings = ['', ...Array.from({ length: parts.length - 1 }, () => separator), ''];
+  const strings = [...parts.map(() => separator), ''];
+  strings[0] = '';
   // No text of raw() contains a NUL, so none is mistaken for this.
   return new Sql(strings, parts, `${parts.length}\0${separator}`);
+}
+
+/**
+ * An array as PostgreSQL reads it, for a parameter that is cast to text[]: made once where the driver would do it at each use.
+ * @see https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO
+ */
+export function textArray(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
 }
 
 /**

@@ -3,7 +3,7 @@
  * nor make one; bound to the caller and the query, so that it serves nobody else and nothing else (LEAKS 5). It holds a
  * position and no result: who may see what is asked again on each page (LEAKS 6).
  */
-import { createCipheriv, createDecipheriv, randomBytes, type CipherKey } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomFillSync, type CipherKey } from 'node:crypto';
 import { Problem } from '../fhir/problem.ts';
 
 export interface CursorSeal {
@@ -26,10 +26,25 @@ const tagBytes = 16;
 const cursorCharsMax = 4_000;
 
 export function sealCursor({ keys, id }: Position, { key, boundTo }: CursorSeal): string {
-  const iv = randomBytes(ivBytes);
+  const iv = nextIv();
   const cipher = createCipheriv(algorithm, key, iv).setAAD(Buffer.from(boundTo));
-  const text = Buffer.concat([cipher.update(JSON.stringify([id, ...keys])), cipher.final()]);
+  const text = cipher.update(JSON.stringify([id, ...keys]), 'utf8');
+  // GCM holds nothing back: this only makes the tag.
+  cipher.final();
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url');
+}
+
+/** Random bytes for the IVs of so many cursors at once: asking for 12 at a time was a third of the cost of a cursor. */
+const ivPool = Buffer.alloc(ivBytes * 256);
+let ivAt = ivPool.length;
+
+/** Each is used once and copied before the pool is filled again. */
+function nextIv(): Buffer {
+  if (ivAt === ivPool.length) {
+    randomFillSync(ivPool);
+    ivAt = 0;
+  }
+  return ivPool.subarray(ivAt, (ivAt += ivBytes));
 }
 
 /** @throws Problem value for a cursor that was not sealed by us, for this caller and this query, with so many keys */

@@ -1,6 +1,6 @@
 /** The statements of a commit. Each takes any number of rows, so a batch costs as many statements as a single write. */
 import type { Tx } from '../db.ts';
-import { sql, type Sql } from '../db/sql.ts';
+import { sql, textArray, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import type { IndexColumns } from './params/columns.ts';
@@ -221,7 +221,7 @@ function arraysOf(rows: readonly IndexedState[]) {
     lastUpdated: ofState(({ lastUpdated }) => lastUpdated.toISOString()),
     owner: ofState(({ owner }) => owner),
     patient: ofState(({ patient }) => patient ?? null),
-    otherPatients: ofState(({ otherPatients }) => textArray(otherPatients)),
+    otherPatients: ofState(({ otherPatients }) => textArrayOrNull(otherPatients)),
     labels: ofState(({ labels }) => labels),
     clinicalFrom: ofState(({ clinicalFrom }) => timestamp(clinicalFrom)),
     clinicalTo: ofState(({ clinicalTo }) => timestamp(clinicalTo)),
@@ -231,7 +231,7 @@ function arraysOf(rows: readonly IndexedState[]) {
     dateHigh: ofIndex(({ dateHigh }) => timestamp(dateHigh)),
     tokens: ofIndex(({ tokens }) => `{${[...tokens].join(',')}}`),
     keys: ofIndex(({ keys }) => numberArray([...keys])),
-    strings: ofIndex(({ strings }) => textArray([...strings])),
+    strings: ofIndex(({ strings }) => textArrayOrNull([...strings])),
     rangeKeys: ofIndex(({ rangeKeys }) => numberArray(rangeKeys)),
     rangeLows: ofIndex(({ rangeLows }) => numberArray(rangeLows)),
     rangeHighs: ofIndex(({ rangeHighs }) => numberArray(rangeHighs)),
@@ -242,8 +242,6 @@ function numberArray(values: readonly (number | bigint)[]): string | null {
   return values.length === 0 ? null : `{${values.join(',')}}`;
 }
 
-/** @see https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO */
-function textArray(values: readonly string[]): string | null {
-  if (values.length === 0) return null;
-  return `{${values.map((value) => `"${value.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+function textArrayOrNull(values: readonly string[]): string | null {
+  return values.length === 0 ? null : textArray(values);
 }
