@@ -20,8 +20,10 @@ export function tokenHash(param: string, system: string | undefined, code: strin
 export function hash64(text: string): bigint {
   let found = recent.get(text);
   if (found === undefined) {
-    // One shot as hex takes a third of createHash's time; as a Buffer, two thirds.
-    found = BigInt.asIntN(64, BigInt(`0x${hash('sha256', text, 'hex').slice(0, 16)}`));
+    // One shot, as a text of bytes: 0.7 us; 1.5 through hexadecimal digits, 3 as a Buffer, 4.5 by createHash.
+    const digest = hash('sha256', text, 'binary');
+    for (let at = 0; at < 8; at++) leading.setUint8(at, digest.charCodeAt(at));
+    found = leading.getBigInt64(0);
     if (recent.size >= recentMax) recent.clear();
     recent.set(text, found);
   }
@@ -31,6 +33,7 @@ export function hash64(text: string): bigint {
 // The same statuses, codes and systems come with every resource: a look-up is a tenth of a hash.
 const recentMax = 20_000;
 const recent = new Map<string, bigint>();
+const leading = new DataView(new ArrayBuffer(8));
 
 // Length-prefixed, so ('ab','c') and ('a','bc') differ; `*` stands for any and no length looks like it.
 function part(value: string | undefined): string {
