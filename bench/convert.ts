@@ -67,9 +67,9 @@ const cases: readonly Case[] = [
 
 // Short rounds: on a shared machine the median of many is steadier than that of a few.
 const messagesPerRound = 200;
-const roundsMin = 30;
+const roundsMin = 70;
 /** These rounds run before the code is compiled. */
-const roundsCold = 15;
+const roundsCold = 40;
 
 /** Messages a second of processor time in one round. */
 function round(texts: readonly string[], map: CompiledMap): number {
