@@ -6,7 +6,7 @@
  * planned once a connection. Nothing is decided outside of the statement: consent, its clock, links between a person's
  * records and the revocation of the token are read by the statement itself.
  */
-import { join, raw, sql, textArray, type Sql } from '../db/sql.ts';
+import { join, raw, shared, sql, textArray, type Sql } from '../db/sql.ts';
 import { typeCode } from '../fhir/types.ts';
 import { Visibility } from '../store/visibility.ts';
 import { everybody } from './consent-rules.ts';
@@ -100,7 +100,7 @@ function linkedPatients(patient: string): Sql {
 function isAllowed(row: Sql, principal: Principal, patients: readonly string[] | undefined): Sql {
   if (principal.self !== undefined) return isOwn(row, principal.self);
   const granted = patients === undefined ? isGranted(row, principal) : isGrantedAmong(row, principal, patients);
-  return isSource(principal) ? sql`(${row}.owner = ${principal.organization} or ${granted})` : granted;
+  return isSource(principal) ? sql`(${row}.owner = ${boundOf(principal).organization} or ${granted})` : granted;
 }
 
 /** The patient sees everything of their own, and no deny locks them out; of a row about others too, only if all are them. */
@@ -150,8 +150,8 @@ function ofPatients(
   patients: readonly string[],
   { value, having }: { value: Sql; having: Sql },
 ): Sql {
-  const [only] = patients;
   if (patients.length === 1) {
+    const only = shared(patients[0]);
     return sql`case when ${row}.patient = ${only} then (
       select case when ${having} then ${value} end from consent_rule rule
       where rule.patient = ${only} and ${isAddressed(principal)}) end`;
@@ -165,7 +165,7 @@ function ofPatients(
 
 /** Over the rules of one patient: permits without condition cover every purpose, and nothing is denied. */
 function isWhole(principal: Principal): Sql {
-  return sql`coalesce(bit_or(rule.purposes) filter (where ${isUnconditional}), 0) & ${principal.purposes} = ${principal.purposes}
+  return sql`coalesce(bit_or(rule.purposes) filter (where ${isUnconditional}), 0) & ${boundOf(principal).purposes} = ${boundOf(principal).purposes}
     and not bool_or(rule.is_deny)`;
 }
 
@@ -190,7 +190,7 @@ const neverTypes = raw(`'${typeCodes(neverByConsent)}'::smallint[]`);
 /** One pass over the few rules of a patient for who asks. LEAKS 30: elements of two rules are never combined. */
 function consents(row: Sql, principal: Principal): Sql {
   return sql`(
-    select coalesce(bit_or(rule.purposes) filter (where ${permits(row)}), 0) & ${principal.purposes} = ${principal.purposes}
+    select coalesce(bit_or(rule.purposes) filter (where ${permits(row)}), 0) & ${boundOf(principal).purposes} = ${boundOf(principal).purposes}
       and not coalesce(bool_or(${denies(row)}), false)
     from consent_rule rule where rule.patient = about.patient and ${isAddressed(principal)} and ${isAbout(row)})`;
 }
@@ -209,8 +209,23 @@ function denies(row: Sql): Sql {
 
 /** Rules in force for this principal (or for everybody: denies only) and one of its purposes. */
 function isAddressed(principal: Principal): Sql {
-  const recipients = textArray([everybody, ...recipientsOf(principal)]);
-  return sql`rule.recipient = any(${recipients}::text[]) and rule.purposes & ${principal.purposes} <> 0 and ${isInForce}`;
+  const { recipients, purposes } = boundOf(principal);
+  return sql`rule.recipient = any(${recipients}::text[]) and rule.purposes & ${purposes} <> 0 and ${isInForce}`;
+}
+
+/** What the text says of a principal several times. Kept with the principal, who is kept as long as the token is in use. */
+const bound = new WeakMap<Principal, Record<'recipients' | 'purposes' | 'organization', ReturnType<typeof shared>>>();
+
+function boundOf(principal: Principal): NonNullable<ReturnType<typeof bound.get>> {
+  const known = bound.get(principal);
+  if (known !== undefined) return known;
+  const made = {
+    recipients: shared(textArray([everybody, ...recipientsOf(principal)])),
+    purposes: shared(principal.purposes),
+    organization: shared(principal.organization),
+  };
+  bound.set(principal, made);
+  return made;
 }
 
 // LEAKS 29: ends by the clock. The statement's own time: now() would stand still in a long transaction.
@@ -238,7 +253,7 @@ function decision(row: Sql, principal: Principal, patients: readonly string[] | 
   const byConsent =
     patients === undefined ? byRule : sql`coalesce(${wholeConsent(row, principal, patients)}, ${byRule})`;
   return isSource(principal)
-    ? sql`case when ${row}.owner = ${principal.organization} then 'source' else ${byConsent} end`
+    ? sql`case when ${row}.owner = ${boundOf(principal).organization} then 'source' else ${byConsent} end`
     : byConsent;
 }
 

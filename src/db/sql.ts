@@ -58,6 +58,22 @@ export function plannedAnew(query: Sql): Sql {
   return new Sql(query.strings, query.values, query.shape, true);
 }
 
+/** A value that a statement binds once, however often it stands there: see {@link shared}. */
+class Shared {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+
+/**
+ * To be put in a hole like the value itself. Each parameter is escaped, sent and parsed, so what a statement says ten times
+ * is better sent once. Every place must give it the same type.
+ */
+export function shared(value: unknown): Shared {
+  return new Shared(value);
+}
+
 export interface Statement {
   readonly text: string;
   readonly values: unknown[];
@@ -70,11 +86,23 @@ export interface Statement {
  * statement with the access predicate is 3 kB, and joining and hashing that took 8 % of a search.
  */
 export function render(query: Sql): Statement {
-  const values: unknown[] = [];
-  if (query.isPlannedAnew)
-    return { text: textOf(query, { count: 0 }), values: valuesOf(query, values), name: undefined };
-  const { text, name } = rendered(find(query, shapes, values), query);
-  return { text, values, name };
+  const parameters = new Parameters();
+  if (query.isPlannedAnew) return { text: textOf(query, parameters), values: parameters.values, name: undefined };
+  const { text, name } = rendered(find(query, shapes, parameters), query);
+  return { text, values: parameters.values, name };
+}
+
+class Parameters {
+  readonly values: unknown[] = [];
+  readonly #places = new Map<Shared, number>();
+
+  /** @returns n of its `$n` */
+  bind(value: unknown): number {
+    if (!(value instanceof Shared)) return this.values.push(value);
+    const place = this.#places.get(value) ?? this.values.push(value.value);
+    this.#places.set(value, place);
+    return place;
+  }
 }
 
 /** A place in the tree of known shapes; the fragments of a statement, in order, lead from the root to its text. */
@@ -83,8 +111,6 @@ interface Shape {
   rendered?: { readonly text: string; readonly name: string | undefined };
 }
 
-/** A bound parameter, on the way through the tree. */
-const parameter = Symbol('parameter');
 /** Some 300 statements of 100 fragments and parameters. */
 const shapesMax = 200_000;
 /** Statements stay prepared on each connection; searches have no end of shapes, so later ones go unnamed. */
@@ -95,14 +121,10 @@ let shapeCount = 0;
 const names = new Map<string, string>();
 
 /** The place of this statement in the tree; its parameters are gathered along the way. */
-function find(part: Sql, from: Shape, values: unknown[]): Shape {
+function find(part: Sql, from: Shape, parameters: Parameters): Shape {
   let at = step(from, part.shape);
   for (const value of part.values) {
-    if (value instanceof Sql) at = find(value, at, values);
-    else {
-      values.push(value);
-      at = step(at, parameter);
-    }
+    at = value instanceof Sql ? find(value, at, parameters) : step(at, parameters.bind(value));
   }
   return at;
 }
@@ -120,7 +142,7 @@ function rendered(shape: Shape, query: Sql): NonNullable<Shape['rendered']> {
   if (shape.rendered !== undefined) return shape.rendered;
   // Forgotten all at once: what is in use is made again within a second, and the order of use need not be kept.
   if (shapeCount > shapesMax) [shapes, shapeCount] = [{ next: new Map() }, 0];
-  const text = textOf(query, { count: 0 });
+  const text = textOf(query, new Parameters());
   return (shape.rendered = { text, name: nameOf(text) });
 }
 
@@ -133,19 +155,11 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
-function textOf(part: Sql, numbered: { count: number }): string {
+function textOf(part: Sql, parameters: Parameters): string {
   let text = part.strings[0] ?? '';
   part.values.forEach((value, index) => {
-    text += value instanceof Sql ? textOf(value, numbered) : `$${++numbered.count}`;
+    text += value instanceof Sql ? textOf(value, parameters) : `$${parameters.bind(value)}`;
     text += part.strings[index + 1] ?? '';
   });
   return text;
-}
-
-function valuesOf(part: Sql, values: unknown[]): unknown[] {
-  for (const value of part.values) {
-    if (value instanceof Sql) valuesOf(value, values);
-    else values.push(value);
-  }
-  return values;
 }
