@@ -6,11 +6,16 @@ import type { AnyResource } from '../fhir/types.ts';
 
 /** @see https://hl7.org/fhir/R4/resource.html#Meta */
 export function writeBody(resource: AnyResource, id: string, version: number, lastUpdated: Date): string {
-  const { resourceType, id: _id, meta, ...elements } = resource;
+  const { resourceType, meta } = resource;
   const { versionId: _versionId, lastUpdated: _lastUpdated, ...ownMeta } = meta ?? {};
   const storeMeta = { versionId: String(version), lastUpdated: lastUpdated.toISOString(), ...ownMeta };
-  return JSON.stringify({ resourceType, id, meta: storeMeta, ...elements });
+  const body: AnyResource = { resourceType, id, meta: storeMeta };
+  // By hand: taking the elements apart and together again copies them twice.
+  for (const name in resource) if (!ownedByStore.has(name)) body[name] = resource[name];
+  return JSON.stringify(body);
 }
+
+const ownedByStore = new Set(['resourceType', 'id', 'meta']);
 
 /** Data types a choice element's name can end in. @see https://hl7.org/fhir/R4/formats.html#choice */
 const choice =
