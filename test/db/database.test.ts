@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { sql, textArray, type Sql } from '../../src/db/sql.ts';
+import { givenDatabase } from '../given.ts';
+
+describe('statements on a connection', () => {
+  let world: Awaited<ReturnType<typeof givenDatabase>>;
+  before(async () => {
+    world = await givenDatabase();
+  });
+  after(() => world.close());
+
+  it('gives the same rows, of the same types, the first time and when the columns are known', async () => {
+    const statement = (n: number): Sql =>
+      sql`select ${n}::int as n, null::text as nothing, ${textArray(['a', '"'])}::text[] as texts, true as yes`;
+    // More than there are connections, one after the other and then in one packet.
+    for (let n = 0; n < 5; n++) {
+      assert.deepEqual(await world.database.query(statement(n)), [{ n, nothing: null, texts: ['a', '"'], yes: true }]);
+    }
+    const rows = await Promise.all([6, 7, 8, 9].map((n) => world.database.query<{ n: number }>(statement(n))));
+    assert.deepEqual(
+      rows.map(([row]) => row?.n),
+      [6, 7, 8, 9],
+    );
+  });
+
+  it('a statement that fails takes none of its neighbours along', async () => {
+    const divide = (by: number): Promise<{ of: number }[]> => world.database.query(sql`select 12 / ${by}::int as of`);
+    for (let round = 0; round < 3; round++) {
+      const settled = await Promise.allSettled([1, 0, 2, 0, 3, 4].map(divide));
+      const answers = settled.map((one) => (one.status === 'fulfilled' ? one.value[0]?.of : 'failed'));
+      assert.deepEqual(answers, [12, 'failed', 6, 'failed', 4, 3]);
+    }
+  });
+
+  it('a statement without rows has none, each time', async () => {
+    for (let round = 0; round < 5; round++) {
+      assert.deepEqual(await world.database.query(sql`update audit_shard set last_seq = 0 where shard = ${-1}`), []);
+    }
+  });
+});
