@@ -113,6 +113,8 @@ class LeaseKeeper implements Leases {
         returning slot, fence`);
       const surplus = kept.filter(({ slot }) => !this.#busy.has(slot)).slice(0, Math.max(0, kept.length - share));
       if (surplus.length > 0) {
+        // At once: work that begins while they are given back would be refused at its end.
+        this.#held = this.#held.filter(({ slot }) => !surplus.some((given) => given.slot === slot));
         await tx.query(sql`
           update lane_slot set worker = null, expires_at = null
           where worker = ${worker} and slot = any(${surplus.map(({ slot }) => slot)}::smallint[])`);

@@ -102,7 +102,10 @@ class SlotWorker<T extends Item> implements Worker {
     const free = this.#options.leases.held().filter(({ slot }) => !this.#busy.has(slot));
     if (room === 0 || free.length === 0) return false;
     const slots = free.map(({ slot }) => slot);
-    const items = await this.#options.work.pick(slots, room * this.#batchMax);
+    const picked = await this.#options.work.pick(slots, room * this.#batchMax);
+    // Some may have been given to another worker meanwhile.
+    const held = new Set(this.#options.leases.held().map(({ slot }) => slot));
+    const items = picked.filter(({ slot }) => held.has(slot));
     for (const batch of divide(items, room, this.#batchMax)) {
       const task = this.#run(batch, free).finally(() => this.#running.delete(task));
       this.#running.add(task);

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../src/ingest/contract.ts';
 import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages, parseStatus, type MessageFilter } from '../../src/ingest/status.ts';
 import { openLeases } from '../../src/jobs/lease.ts';
+import { startWorker } from '../../src/jobs/worker.ts';
 import {
   appliedValues,
   applyValues,
@@ -275,6 +276,37 @@ describe('leases: a slot has one holder', () => {
     assert.deepEqual([first.held().length, second.held().length], [256, 0]);
     await first.close();
     await second.close();
+  });
+
+  it('given a slot that went to another worker while its items were picked, then they are left to that worker', async () => {
+    const first = await open('w9');
+    const all = first.held().map(({ slot }) => ({ slot }));
+    const handled: number[] = [];
+    let second: Awaited<ReturnType<typeof open>> | undefined;
+    const worker = startWorker({
+      leases: first,
+      concurrency: 1,
+      batchMax: all.length,
+      work: {
+        pick: async () => {
+          if (second !== undefined) return [];
+          second = await open('w10');
+          await until('they share', async () => second?.held().length === 128);
+          return all;
+        },
+        handle: async (items, leases) => {
+          await world.database.inTransaction((tx) => first.confirm(tx, leases));
+          handled.push(...items.map(({ slot }) => slot));
+        },
+      },
+    });
+    await until('a batch is done', async () => handled.length > 0);
+    await worker.close();
+    const others = new Set(second?.held().map(({ slot }) => slot));
+    assert.equal(handled.length, 128);
+    assert.ok(handled.every((slot) => !others.has(slot)));
+    await first.close();
+    await second?.close();
   });
 
   it('an expired lease is taken over with a larger fence, and the old one is refused', async () => {
