@@ -12,6 +12,8 @@ import { round, type Result } from '../lib/result.ts';
 const steadyRate = 300;
 const backlog = 10_000;
 const waitMs = 120_000;
+/** `message.status`: migrations/0004_ingest.sql. */
+const [waiting, processed] = [0, 1];
 
 export async function measure({ seconds }: BenchOptions): Promise<Result[]> {
   const hub = await startHub();
@@ -38,7 +40,7 @@ export async function measure({ seconds }: BenchOptions): Promise<Result[]> {
     await waitUntilProcessed(client);
     const lag = await client.query<{ p50: number; p99: number; count: number; failed: number }>(
       `select percentile_cont(0.5) within group (order by ms) as p50, percentile_cont(0.99) within group (order by ms) as p99,
-              count(*)::int as count, (count(*) filter (where status <> 'processed'))::int as failed
+              count(*)::int as count, (count(*) filter (where status <> ${processed}))::int as failed
          from (select status, extract(epoch from processed_at - received_at)::float8 * 1000 as ms
                  from message where id > (select id from bench_mark)) as lag`,
     );
@@ -88,9 +90,7 @@ async function send(hub: HubProcess, messages: string[], idPrefix: string, pace:
 async function waitUntilProcessed(client: pg.Client): Promise<void> {
   const deadline = performance.now() + waitMs;
   while (performance.now() < deadline) {
-    const { rows } = await client.query(
-      "select 1 from message where status in ('accepted', 'pending', 'received') limit 1",
-    );
+    const { rows } = await client.query(`select 1 from message where status = ${waiting} limit 1`);
     if (rows.length === 0) return;
     await new Promise((done) => setTimeout(done, 50));
   }
