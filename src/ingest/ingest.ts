@@ -68,7 +68,7 @@ export async function startProcessing(options: ProcessingOptions): Promise<Proce
   const { database, registry, worker: name, leaseMs, onError, onProcessed, now = () => new Date() } = options;
   const leases = await openLeases({ database, worker: name, leaseMs, onError });
   const counts = countUnmapped(database);
-  const work = processInbound({
+  const inbound = processInbound({
     ...options,
     leases,
     endpoint: (id) => registry.byId(id),
@@ -77,6 +77,15 @@ export async function startProcessing(options: ProcessingOptions): Promise<Proce
       onProcessed?.(event);
     },
   });
+  const work: typeof inbound = {
+    ...inbound,
+    pick: async (slots, limit) => {
+      const messages = await inbound.pick(slots, limit);
+      // Through an endpoint that another thread or process learned of a moment ago.
+      if (messages.some(({ endpointId }) => registry.byId(endpointId) === undefined)) await registry.refresh();
+      return messages;
+    },
+  };
   const worker = startWorker({ leases, work, concurrency: options.concurrency, batchMax: options.batchMax, onError });
   const flush = (): Promise<void> => counts.flush(now()).catch((error: unknown) => onError?.(error));
   const timer = setInterval(() => void flush(), flushMs).unref();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import type { Endpoint } from '../../src/ingest/contract.ts';
+import { openRegistry } from '../../src/ingest/endpoint.ts';
 import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages, parseStatus, type MessageFilter } from '../../src/ingest/status.ts';
 import { openLeases } from '../../src/jobs/lease.ts';
@@ -54,6 +55,19 @@ describe('processing: order, fate and replay', () => {
     await settled();
     for (const patient of patients) assert.deepEqual(await appliedValues(world.database, patient), numbers(15));
     for (const worker of workers) await worker.close();
+  });
+
+  it('given an endpoint that this worker has not heard of yet, asks for it and processes the message at once', async () => {
+    const registry = await openRegistry(world.database);
+    const failures: unknown[] = [];
+    const worker = await world.process({ registry, onError: (error) => failures.push(error) });
+    const fresh = await world.endpoint({ name: 'fresh', facilities: ['FRESH'] });
+    await send(fresh, 'FRESH', ['1']);
+    await settled();
+    await worker.close();
+    registry.close();
+    assert.deepEqual(failures, []);
+    assert.deepEqual(await appliedValues(world.database, 'FRESH'), ['1']);
   });
 
   it('records the map version and the time', async () => {
