@@ -153,7 +153,7 @@ export function mapValue(raw: Buffer): MappedMessage {
     value: message.first('OBX')?.text(5) ?? '',
   };
   const draft = { resource, mode: 'replace' as const, removed: [], fallback: [], precedence: 0 };
-  return { drafts: [draft], unmapped: [], issues: [], mapVersion: 'map-1' };
+  return { drafts: [draft], commands: [], snapshots: [], unmapped: [], issues: [], mapVersion: 'map-1' };
 }
 
 export const applyValues: ProcessingOptions['apply'] = async (tx, messages) => {

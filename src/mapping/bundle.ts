@@ -18,10 +18,13 @@ export function toBundle(mapped: MappedMessage, options: BundleOptions = {}): An
   return {
     resourceType: 'Bundle',
     type,
-    entry: mapped.drafts.map(({ resource }) => {
+    entry: mapped.drafts.map(({ resource, mode }) => {
       const url = `${resource.resourceType}/${resource.id}`;
       const fullUrl = `${baseUrl}/${url}`;
-      return type === 'transaction' ? { fullUrl, resource, request: { method: 'PUT', url } } : { fullUrl, resource };
+      if (type === 'collection') return { fullUrl, resource };
+      // What is deleted has no resource in a transaction (R4 bdl-3 asks for one only with POST, PUT and PATCH).
+      if (mode === 'delete') return { fullUrl, request: { method: 'DELETE', url } };
+      return { fullUrl, resource, request: { method: 'PUT', url } };
     }),
   };
 }

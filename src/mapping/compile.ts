@@ -1,14 +1,17 @@
 /** Rules to closures, once for each distinct content of a map. */
 import { createHash } from 'node:crypto';
-import { compileCondition, parsePosition, readPart, readSegment, type Test } from './condition.ts';
+import { commands, type CommandFunction } from './commands.ts';
+import { compileCondition, parsePosition, readsOfPart, readsOfSegment, type Test } from './condition.ts';
+import { invalid } from './document.ts';
 import { functions, type Converter, type RuleInfo } from './functions.ts';
-import { keys, type KeyFunction } from './keys.ts';
+import { compileKey, keys, type KeyFunction } from './keys.ts';
+import { links, type LinkFunction } from './links.ts';
 import type { Node } from './nesting.ts';
 import { isBlank, type Part, type SegmentReader } from './part.ts';
 import type { DraftBuilder, Element, Run } from './state.ts';
 import {
-  invalid,
   type Build,
+  type CommandSource,
   type MapSource,
   type Rule,
   type RuleMap,
@@ -46,21 +49,32 @@ export interface CompiledBuild {
   readonly when: Test<Node> | undefined;
   readonly key: KeyFunction | undefined;
   readonly mode: 'merge' | 'replace';
+  readonly isDeleted: Test<Node> | undefined;
+  readonly isSnapshot: boolean;
   readonly maps: readonly { readonly segment: string; readonly apply: ApplySegment }[];
   readonly refs: readonly CompiledRef[];
 }
 
 export interface CompiledMessage {
+  readonly patient: 'required' | 'optional' | 'none';
+  readonly nesting: Readonly<Record<string, readonly string[]>>;
   readonly builds: readonly CompiledBuild[];
-  /** Positions that say how the message is made; kept like all others, not counted as unmapped. */
-  readonly structural: ReadonlySet<string>;
+  readonly commands: readonly CompiledCommand[];
+}
+
+export interface CompiledCommand {
+  readonly segment: string;
+  readonly when: Test<Node> | undefined;
+  readonly command: CommandFunction;
 }
 
 export interface CompiledRef {
   readonly target: Target;
-  readonly reach: 'nearest' | 'only' | 'each';
+  readonly reach: 'nearest' | 'only' | 'each' | 'all' | 'by';
   /** A resource type, or `*`. */
   readonly type: string;
+  /** For `by`. */
+  readonly find: LinkFunction | undefined;
 }
 
 export interface CompiledMap {
@@ -70,6 +84,8 @@ export interface CompiledMap {
   readonly messages: ReadonlyMap<string, CompiledMessage>;
   readonly defaultEvents: ReadonlyMap<string, string>;
   readonly codes: ReadonlySet<string>;
+  /** Positions that say how the message is made; kept like all others, not counted as unmapped. */
+  readonly structural: ReadonlySet<string>;
   readonly datatypes: ReadonlyMap<string, ConvertPart>;
   readonly vocabularies: ReadonlyMap<string, Vocabulary>;
 }
@@ -108,9 +124,15 @@ function compile(source: MapSource, version: string): CompiledMap {
   for (const map of source.datatypes.values()) context.datatypes.set(map.id, compileDatatype(map, context));
   const segments = new Map([...source.segments].map(([id, map]) => [id, compileSegment(map, context)]));
   const messages = new Map<string, CompiledMessage>();
+  const compiledKeys = new Map([...source.keys].map(([id, key]) => [id, compileKey(key)]));
+  const known: Known = { source, segments, keys: compiledKeys };
   for (const message of source.messages) {
-    const builds = message.build.map((build) => compileBuild(build, source, segments));
-    const compiled = { builds, structural: new Set(message.structural) };
+    const compiled: CompiledMessage = {
+      patient: message.patient,
+      nesting: message.nesting,
+      builds: message.build.map((build) => compileBuild(build, known)),
+      commands: message.commands.map(compileCommand),
+    };
     for (const event of message.events) messages.set(`${message.code}^${event}`, compiled);
   }
   const defaults = source.messages.flatMap(({ code, defaultEvent }) =>
@@ -121,6 +143,7 @@ function compile(source: MapSource, version: string): CompiledMap {
     messages,
     defaultEvents: new Map(defaults),
     codes: new Set(source.messages.map((message) => message.code)),
+    structural: new Set(source.structural),
     datatypes: context.datatypes,
     vocabularies,
   };
@@ -160,7 +183,7 @@ function compileSegment(map: RuleMap, context: Context): { segment: string; appl
 
 function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
   const target = targetOf(rule, map.target);
-  const test = rule.when && compileCondition(rule.when, readSegment);
+  const test = rule.when && compileCondition(rule.when, readsOfSegment);
   const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
   if (test === undefined && rule.fallback !== true) return step;
   return (node, root, run, draft) => {
@@ -351,7 +374,7 @@ function compileDatatype(map: RuleMap, context: Context): ConvertPart {
 
 function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartStep {
   const target = targetOf(rule, map.target);
-  const test = rule.when && compileCondition(rule.when, readPart(map.source, rule.at));
+  const test = rule.when && compileCondition(rule.when, readsOfPart(map.source, rule.at));
   const step = rule.from === undefined ? constantStep(rule.const, target) : partStep(rule, map, target, context);
   if (test === undefined) return step;
   return (part, root, run, position) => {
@@ -380,35 +403,52 @@ function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): P
   };
 }
 
-function compileBuild(
-  build: Build,
-  source: MapSource,
-  segments: ReadonlyMap<string, { segment: string; apply: ApplySegment }>,
-): CompiledBuild {
+/** What the builds of a map may name. */
+interface Known {
+  readonly source: MapSource;
+  readonly segments: ReadonlyMap<string, { segment: string; apply: ApplySegment }>;
+  readonly keys: ReadonlyMap<string, KeyFunction>;
+}
+
+function compileBuild(build: Build, known: Known): CompiledBuild {
   const maps = build.maps.map((id) => {
-    const map = segments.get(id);
+    const map = known.segments.get(id);
     if (map === undefined) throw invalid(build.at, `there is no segment map ${id}`);
-    if (source.segments.get(id)?.target !== build.resource)
+    if (known.source.segments.get(id)?.target !== build.resource)
       throw invalid(build.at, `${id} is not for ${build.resource}`);
     return map;
   });
-  const key = build.key === undefined ? undefined : keys[build.key];
+  const key = build.key === undefined ? undefined : (keys[build.key] ?? known.keys.get(build.key));
   if (build.key !== undefined && key === undefined) throw invalid(build.at, `there is no key ${build.key}`);
-  const refs = Object.entries(build.refs).map(([path, text]): CompiledRef => {
-    const [reach, type] = text.includes(' ') ? text.split(' ') : ['nearest', text];
-    if (reach !== 'nearest' && reach !== 'only' && reach !== 'each') throw invalid(build.at, `${text} is no reference`);
-    return { target: compileTarget(`${build.resource}.${path}`, undefined), reach, type: type as string };
-  });
   return {
     segment: build.segment,
     resource: build.resource,
     into: build.into,
-    when: build.when && compileCondition(build.when, readSegment),
+    when: build.when && compileCondition(build.when, readsOfSegment),
     key,
     mode: build.mode,
+    isDeleted: build.delete && compileCondition(build.delete, readsOfSegment),
+    isSnapshot: build.snapshot,
     maps,
-    refs,
+    refs: Object.entries(build.refs).map(([path, text]) => compileRef(build, path, text)),
   };
+}
+
+const reaches = ['nearest', 'only', 'each', 'all', 'by'] as const;
+
+function compileRef(build: Build, path: string, text: string): CompiledRef {
+  const [word, type] = text.includes(' ') ? text.split(' ') : ['nearest', text];
+  const reach = reaches.find((item) => item === word);
+  if (reach === undefined || type === undefined) throw invalid(build.at, `${text} is no reference`);
+  const find = reach === 'by' ? links[type] : undefined;
+  if (reach === 'by' && find === undefined) throw invalid(build.at, `there is no function ${type} in links.ts`);
+  return { target: compileTarget(`${build.resource}.${path}`, undefined), reach, type, find };
+}
+
+function compileCommand({ command: name, segment, when, at }: CommandSource): CompiledCommand {
+  const command = commands[name];
+  if (command === undefined) throw invalid(at, `there is no command ${name}`);
+  return { segment, when: when && compileCondition(when, readsOfSegment), command };
 }
 
 export type { VocabularyEntry };

@@ -1,13 +1,26 @@
 /** The conditions of rules as closures: equals, in, exists, and, or, not. */
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import { invalid, type Condition } from './table.ts';
+import { invalid } from './document.ts';
+import type { Condition } from './table.ts';
 
 export type Test<S> = (source: S) => boolean;
 type Read<S> = (source: S) => string;
 
-/** @param read compiles a position to the text there: its first component, or all of it */
-export function compileCondition<S>(condition: Condition, read: (position: string, all?: boolean) => Read<S>): Test<S> {
+/** How a condition reads what it is about. */
+export interface Reads<S> {
+  /** Compiles a position to the text there: its first component, or all of it. */
+  readonly text: (position: string, all?: boolean) => Read<S>;
+  /** The event of the message. */
+  readonly event: Read<S>;
+}
+
+export function compileCondition<S>(condition: Condition, reads: Reads<S>): Test<S> {
+  const { text: read, event } = reads;
+  if ('event' in condition) {
+    const events = new Set(condition.event);
+    return (source) => events.has(event(source));
+  }
   if ('exists' in condition) {
     const text = read(condition.exists, true);
     return (source) => text(source) !== '';
@@ -21,14 +34,14 @@ export function compileCondition<S>(condition: Condition, read: (position: strin
     return (source) => expected.has(text(source));
   }
   if ('not' in condition) {
-    const inner = compileCondition(condition.not, read);
+    const inner = compileCondition(condition.not, reads);
     return (source) => !inner(source);
   }
   if ('and' in condition) {
-    const inner = condition.and.map((item) => compileCondition(item, read));
+    const inner = condition.and.map((item) => compileCondition(item, reads));
     return (source) => inner.every((test) => test(source));
   }
-  const inner = condition.or.map((item) => compileCondition(item, read));
+  const inner = condition.or.map((item) => compileCondition(item, reads));
   return (source) => inner.some((test) => test(source));
 }
 
@@ -46,10 +59,13 @@ export function parsePosition(text: string): Position {
   return { segment, field, component, subcomponent };
 }
 
+/** Conditions over a segment and what belongs to it. */
+export const readsOfSegment: Reads<Node> = { text: readSegment, event: (node) => node.root.event };
+
 /** Text at a position of a segment map, in that segment or one that belongs to it (`OBR-3` from an ORC map). */
-export function readSegment(position: string, all = false): Read<Node> {
+function readSegment(position: string, all = false): Read<Node> {
   const { segment, field, component, subcomponent } = parsePosition(position);
-  if (field === 0) return (node) => (node.find(segment) === undefined ? '' : segment);
+  if (field === 0) return (node) => (node.has(segment) ? segment : '');
   return (node) => {
     const reader = node.find(segment)?.reader;
     if (reader === undefined) return '';
@@ -60,8 +76,15 @@ export function readSegment(position: string, all = false): Read<Node> {
   };
 }
 
-/** Text at a position of a data type map: `CX.4`, `XAD.1.2`. */
-export function readPart(source: string, at: string): (position: string) => Read<Part> {
+/** Conditions over a field: positions of a data type map are `CX.4`, `XAD.1.2`. */
+export function readsOfPart(source: string, at: string): Reads<Part> {
+  const event = (): never => {
+    throw invalid(at, 'a data type knows no event');
+  };
+  return { text: readPart(source, at), event };
+}
+
+function readPart(source: string, at: string): (position: string) => Read<Part> {
   return (position) => {
     const [type, component = 0, subcomponent = 0] = position
       .split('.')

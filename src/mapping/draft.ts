@@ -7,8 +7,9 @@ export interface Draft {
   /**
    * `merge`: elements the message does not speak of stay as they are (Patient, Encounter: HL7v2 empty means no change).
    * `replace`: the draft is the whole new state (Observation, DiagnosticReport).
+   * `delete`: the sender says that the resource is no more; the draft holds what it said of it last.
    */
-  readonly mode: 'merge' | 'replace';
+  readonly mode: 'merge' | 'replace' | 'delete';
   /** Elements the sender removed with `""`; only for `merge`. */
   readonly removed: readonly string[];
   /**
@@ -37,9 +38,24 @@ export interface MappingIssue {
   readonly diagnostics: string;
 }
 
+/** What a message says about the identity of patients and visits, beside what it describes. */
+export type Command = never;
+
+/** The whole list of what a sender has of one kind: what it sent of it before and is not named now is no more. */
+export interface Snapshot {
+  /** The segment that such resources are made from: `AL1`. */
+  readonly segment: string;
+  readonly type: string;
+  /** Id of the patient whose list it is. */
+  readonly patient: string;
+  readonly ids: readonly string[];
+}
+
 export interface MappedMessage {
   /** In an order in which every reference points to an earlier draft or is circular; the Patient first. */
   readonly drafts: readonly Draft[];
+  readonly commands: readonly Command[];
+  readonly snapshots: readonly Snapshot[];
   readonly unmapped: readonly Unmapped[];
   readonly issues: readonly MappingIssue[];
   /** Content hash of the base map and overlays that made this. */

@@ -12,9 +12,15 @@ import type { DraftBuilder } from './state.ts';
 export class Node {
   readonly name: string;
   readonly reader: SegmentReader;
+  /** 1-based place in the message. */
+  readonly position: number;
   readonly parent: Node | undefined;
+  /** MSH. */
+  readonly root: Node;
+  /** The event of the message; only of the root. */
+  event = '';
   readonly children: Node[] = [];
-  /** The ORC of an OBR: the same order, in another segment. */
+  /** The ORC of an OBR (or RXE, RXA ...), and that of the ORC: the same order, in another segment. */
   companion: Node | undefined;
   /** The drafts made for this segment, first the one that its other values belong to. */
   readonly drafts: DraftBuilder[] = [];
@@ -24,7 +30,9 @@ export class Node {
   constructor(reader: SegmentReader, parent: Node | undefined) {
     this.name = reader.name;
     this.reader = reader;
+    this.position = reader.segment.position;
     this.parent = parent;
+    this.root = parent === undefined ? this : parent.root;
     parent?.children.push(this);
   }
 
@@ -35,6 +43,11 @@ export class Node {
 
   get inside(): Map<string, DraftBuilder[]> {
     return (this.#inside ??= new Map());
+  }
+
+  /** True when the segment of this name is this one, its companion, or below one of these; never one around. */
+  has(name: string): boolean {
+    return holds(this, name) || (this.companion !== undefined && holds(this.companion, name));
   }
 
   /** The segment of this name that a rule on this node means: itself, its companion, below it, or around it. */
@@ -51,95 +64,125 @@ export class Node {
   }
 }
 
-/** Segments that open a group inside the segment named here; all others follow the segment before them. */
+function holds(node: Node, name: string): boolean {
+  return node.name === name || node.children.some((child) => child.name === name);
+}
+
+/** Segments of an order that say what is ordered, given or observed; the ORC before says the rest of the same order. */
+const details = ['OBR', 'RXO', 'RXE', 'RXD', 'RXA', 'RXG', 'ODS', 'ODT', 'RQD', 'BPO', 'BPX'];
+const medications = ['RXE', 'RXD', 'RXA', 'RXG', 'RXO'];
+
+const inMessage = ['MSH'];
+const inPatient = ['PID'];
+
+/**
+ * The segments that each may nest in: the one that was opened last of these is meant. All others (notes,
+ * participations, Z segments) follow the segment before them.
+ */
 const parents: Readonly<Record<string, readonly string[]>> = {
-  EVN: ['MSH'],
-  SFT: ['MSH'],
-  UAC: ['MSH'],
-  MSA: ['MSH'],
-  ERR: ['MSH'],
-  PID: ['MSH'],
-  PD1: ['PID'],
-  NK1: ['PID'],
-  ARV: ['PID'],
-  PV1: ['PID'],
+  ...each(['EVN', 'SFT', 'UAC', 'MSA', 'ERR', 'QAK', 'QPD', 'QRD', 'QRF', 'DSC', 'PID', 'PRD', 'RF1'], inMessage),
+  ...each(['SCH', 'ARQ', 'RGS', 'MFI', 'MFE', 'EQU', 'INV'], inMessage),
+  ...each(
+    ['PD1', 'NK1', 'ARV', 'PV1', 'DB1', 'AL1', 'IAM', 'DRG', 'GT1', 'IN1', 'ACC', 'UB1', 'UB2', 'PDA'],
+    inPatient,
+  ),
+  ...each(['MRG', 'OH1', 'OH2', 'OH3', 'OH4', 'PRB'], inPatient),
   PV2: ['PV1', 'PID'],
-  DB1: ['PID'],
-  AL1: ['PID'],
-  IAM: ['PID'],
-  DG1: ['PID'],
-  DRG: ['PID'],
-  PR1: ['PID'],
-  GT1: ['PID'],
-  IN1: ['PID'],
+  DG1: [...details, 'PID'],
+  PR1: ['FT1', 'PID'],
   IN2: ['IN1', 'PID'],
   IN3: ['IN1', 'PID'],
-  ACC: ['PID'],
-  UB1: ['PID'],
-  UB2: ['PID'],
-  PDA: ['PID'],
-  ORC: ['PID', 'MSH'],
-  OBR: ['PID', 'MSH'],
-  TQ1: ['OBR', 'ORC', 'PID'],
-  TQ2: ['OBR', 'ORC', 'PID'],
-  CTD: ['OBR', 'PID'],
-  FT1: ['OBR', 'PID'],
-  CTI: ['OBR', 'PID'],
-  SPM: ['OBR', 'PID'],
+  ...each(['ORC', ...details, 'TXA'], ['PID', 'MSH']),
+  TQ1: [...details, 'ORC', 'PID', 'SCH', 'ARQ'],
+  TQ2: [...details, 'ORC', 'PID'],
+  ...each(['RXR', 'RXC', 'RXV'], medications),
+  CTD: ['OBR', 'PRD', 'PID'],
+  FT1: [...details, 'ORC', 'PID'],
+  CTI: [...details, 'PID'],
+  BLG: [...details, 'ORC', 'PID'],
+  SPM: ['OBR', 'PID', 'MSH'],
+  SAC: ['SPM', 'OBR', 'PID', 'MSH'],
   // A result after a specimen belongs to that specimen, else to the order; an admission's observation to the patient.
-  OBX: ['SPM', 'OBR', 'PID', 'MSH'],
+  OBX: ['SPM', ...details, 'TXA', 'PRB', 'GOL', 'PTH', 'PID', 'MSH'],
+  CON: ['TXA', 'PID'],
+  GOL: ['PRB', 'PID'],
+  PTH: ['PRB', 'GOL', 'PID'],
+  ...each(['AIS', 'AIG', 'AIL', 'AIP'], ['RGS', 'MSH']),
+  ...each(['STF', 'LOC', 'OM1', 'CDM', 'PRC', 'IIM'], ['MFE', 'MSH']),
+  ...each(['PRA', 'ORG', 'AFF', 'LAN', 'EDU', 'CER'], ['STF', 'MSH']),
+  ...each(['LCH', 'LRL', 'LDP'], ['LOC', 'MSH']),
+  LCC: ['LDP', 'LOC', 'MSH'],
 };
 
-/** Every segment as a node, in the order sent; the first is the root (MSH). */
-export function nest(message: Hl7Message): Node[] {
+function each(names: readonly string[], candidates: readonly string[]): Record<string, readonly string[]> {
+  return Object.fromEntries(names.map((name) => [name, candidates]));
+}
+
+const inOrder = ['SPM', 'SAC'];
+
+/** Opening a segment ends the groups named here: what follows belongs to the new one. */
+const closedBy: Readonly<Record<string, readonly string[]>> = {
+  PID: ['PV1', 'IN1', 'ORC', ...details, ...inOrder, 'TXA', 'PRB', 'GOL', 'PTH', 'FT1'],
+  ORC: [...details, ...inOrder, 'FT1'],
+  ...each(details, [...details, ...inOrder]),
+  FT1: ['PR1'],
+  PRB: ['ORC', ...details, ...inOrder, 'GOL', 'PTH'],
+  GOL: ['ORC', ...details, ...inOrder, 'PTH'],
+  MFE: ['STF', 'LOC', 'LDP'],
+  LOC: ['LDP'],
+};
+
+/**
+ * Every segment as a node, in the order sent; the first is the root (MSH).
+ * @param nesting where the message map knows better than the table above
+ */
+export function nest(message: Hl7Message, nesting: Readonly<Record<string, readonly string[]>> = {}): Node[] {
   const nodes: Node[] = [];
-  // The open group of each kind; opening one closes those that it contains.
+  // The open group of each kind.
   const open = new Map<string, Node>();
   let previous: Node | undefined;
   let anchor: Node | undefined;
   for (const segment of message.segments) {
     const reader = new SegmentReader(segment);
-    const parent = parentOf(segment.name, open, previous, anchor);
+    const candidates = nesting[reader.name] ?? parents[reader.name];
+    // A note, a participation or a Z segment says more about the segment before it; it never nests in another such.
+    const parent = candidates === undefined ? (anchor ?? previous) : latestOf(candidates, open);
     const node: Node = new Node(reader, parent);
-    if (segment.name === 'OBR' && previous !== undefined) adoptOrderControl(node, anchor);
+    if (details.includes(node.name)) adoptOrderControl(node, anchor);
     openGroup(node, open);
     nodes.push(node);
     previous = node;
-    if (segment.name !== 'NTE' && parents[segment.name] !== undefined) anchor = node;
+    if (candidates !== undefined) anchor = node;
     if (anchor === undefined) anchor = node;
   }
   return nodes;
 }
 
-function parentOf(name: string, open: Map<string, Node>, previous?: Node, anchor?: Node): Node | undefined {
-  const candidates = parents[name];
-  // A note, a participation or a Z segment says more about the segment before it; it never nests in another such.
-  if (candidates === undefined) return anchor ?? previous;
+function latestOf(candidates: readonly string[], open: ReadonlyMap<string, Node>): Node | undefined {
+  let latest: Node | undefined;
   for (const candidate of candidates) {
     const node = open.get(candidate);
-    if (node !== undefined) return node;
+    if (node !== undefined && node.position > (latest?.position ?? 0)) latest = node;
   }
-  return open.get('MSH');
+  return latest ?? open.get('MSH');
 }
 
-/** An ORC directly before (only its own notes and timing between) is the same order as this OBR. */
-function adoptOrderControl(order: Node, anchor: Node | undefined): void {
+/** An ORC directly before (only its timing, or another detail of the same order, between) is the same order. */
+function adoptOrderControl(detail: Node, anchor: Node | undefined): void {
   for (let node = anchor; node !== undefined; node = node.parent) {
-    if (node.name === 'ORC') {
-      order.companion = node;
+    const control = node.name === 'ORC' ? node : node.companion;
+    if (control?.name === 'ORC' && (node === control || medications.includes(detail.name))) {
+      detail.companion = control;
+      control.companion ??= detail;
       return;
     }
-    if (node.name !== 'TQ1' && node.name !== 'TQ2') return;
+    if (!between.has(node.name)) return;
   }
 }
+const between = new Set(['TQ1', 'TQ2', 'RXR', 'RXC', 'RXV', 'RXO']);
 
 function openGroup(node: Node, open: Map<string, Node>): void {
   const closes = closedBy[node.name];
   if (closes !== undefined) for (const name of closes) open.delete(name);
   open.set(node.name, node);
 }
-const closedBy: Readonly<Record<string, readonly string[]>> = {
-  PID: ['PV1', 'IN1', 'ORC', 'OBR', 'SPM', 'OBX'],
-  ORC: ['OBR', 'SPM', 'OBX'],
-  OBR: ['SPM', 'OBX'],
-};

@@ -1,13 +1,6 @@
 /** Base map + vendor profile + hospital overlay: a partner's file changes named rules, never the base tables. */
-import {
-  invalid,
-  type Change,
-  type MapLibrary,
-  type MapSource,
-  type Partner,
-  type Rule,
-  type RuleMap,
-} from './table.ts';
+import { invalid } from './document.ts';
+import { type Change, type MapLibrary, type MapSource, type Partner, type Rule, type RuleMap } from './table.ts';
 
 /**
  * The map of an endpoint: the base, changed by the partner whose `endpoints` name it. An endpoint that no partner
@@ -31,13 +24,14 @@ function partnersOf(library: MapLibrary, endpoint: string): Partner[] {
 
 function applyChange(source: MapSource, change: Change): MapSource {
   if (change.kind === 'vocab') return applyVocabulary(source, change);
+  if (change.kind === 'key') return applyKey(source, change);
   const kind = source.segments.has(change.map) ? 'segments' : 'datatypes';
   const map = source[kind].get(change.map);
   if (map === undefined) throw invalid(change.at, `there is no map ${change.map}`);
   return { ...source, [kind]: new Map(source[kind]).set(map.id, changeRules(map, change)) };
 }
 
-function changeRules(map: RuleMap, change: Exclude<Change, { kind: 'vocab' }>): RuleMap {
+function changeRules(map: RuleMap, change: Extract<Change, { kind: 'add' | 'replace' | 'remove' | 'move' }>): RuleMap {
   if (change.kind === 'add') {
     if (map.rules.some((rule) => rule.id === change.rule.id))
       throw invalid(change.at, `${map.id} has a rule ${change.rule.id} already; use replace`);
@@ -60,4 +54,11 @@ function applyVocabulary(source: MapSource, change: Extract<Change, { kind: 'voc
   if (vocabulary === undefined) throw invalid(change.at, `there is no vocabulary ${change.map}`);
   const changed = { ...vocabulary, codes: { ...vocabulary.codes, ...change.codes } };
   return { ...source, vocabularies: new Map(source.vocabularies).set(vocabulary.id, changed) };
+}
+
+/** A hospital that sends an identifier elsewhere than the standard has it. */
+function applyKey(source: MapSource, change: Extract<Change, { kind: 'key' }>): MapSource {
+  const key = source.keys.get(change.map);
+  if (key === undefined) throw invalid(change.at, `there is no key ${change.map}`);
+  return { ...source, keys: new Map(source.keys).set(key.id, { ...key, from: change.from, at: change.at }) };
 }

@@ -1,8 +1,9 @@
 /** One message through a compiled map. The parent decides the order; what each step means is in the tables. */
 import { Problem } from '../fhir/problem.ts';
-import type { CompiledBuild, CompiledMap, CompiledMessage, CompiledRef } from './compile.ts';
+import type { CompiledBuild, CompiledCommand, CompiledMap, CompiledMessage, CompiledRef } from './compile.ts';
 import type { Draft, MapContext, MappedMessage } from './draft.ts';
 import { unmappedUrl } from './extensions.ts';
+import { patientOf } from './keys.ts';
 import type { Hl7Message } from './message.ts';
 import { nest, type Node } from './nesting.ts';
 import type { Leaf } from './part.ts';
@@ -14,31 +15,33 @@ import { type DraftBuilder, Run, type Reference } from './state.ts';
  * @throws Problem structure without MSH, not-supported for a type or event that no table serves, required without PID
  */
 export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapContext): MappedMessage {
-  const nodes = nest(message);
-  const [header] = nodes;
-  if (header === undefined || header.name !== 'MSH')
-    throw new Problem('structure', 'the message does not begin with MSH');
-  const { message: what, event } = messageMapFor(map, nodes);
-  if (!nodes.some((node) => node.name === 'PID')) {
+  const { what, event } = messageMapFor(map, message);
+  if (what.patient === 'required' && message.first('PID') === undefined) {
     throw new Problem('required', 'the message names no patient', { expression: 'PID', hint: 'Send a PID segment.' });
   }
-  const run = new Run(map, context, header, event);
+  const nodes = nest(message, what.nesting) as [Node, ...Node[]];
+  nodes[0].event = event;
+  const run = new Run(map, context, nodes);
   const byName = indexByName(nodes);
-  for (const build of what.builds) buildDrafts(build, byName.get(build.segment) ?? noNodes, run);
-  for (const build of what.builds)
-    if (build.refs.length > 0) linkDrafts(build, byName.get(build.segment) ?? noNodes, run);
-  keepTheRest(nodes, run, what.structural);
-  return { drafts: order(run.drafts), unmapped: run.unmapped, issues: run.issues, mapVersion: map.version };
+  const nodesOf = (segment: string): readonly Node[] => byName.get(segment) ?? noNodes;
+  for (const build of what.builds) buildDrafts(build, nodesOf(build.segment), run);
+  for (const build of what.builds) if (build.refs.length > 0) linkDrafts(build, nodesOf(build.segment), run);
+  for (const command of what.commands) giveCommand(command, nodesOf(command.segment), run);
+  keepTheRest(run);
+  const { commands, snapshots, unmapped, issues } = run;
+  return { drafts: order(run.drafts), commands, snapshots, unmapped, issues, mapVersion: map.version };
 }
 
 /** The message map for MSH-9, or for EVN-1 or the code's default event where MSH-9 has only a code. */
-function messageMapFor(map: CompiledMap, nodes: readonly Node[]): { message: CompiledMessage; event: string } {
-  const [type] = (nodes[0] as Node).reader.parts(9);
-  const [code = '', glued = ''] = (type?.peek(1) ?? '').split('_');
-  const sent = type?.peek(2) || glued;
-  const event = (sent || eventOf(nodes) || map.defaultEvents.get(code) || '').toUpperCase();
-  const found = map.messages.get(`${code}^${event}`);
-  if (found !== undefined) return { message: found, event };
+function messageMapFor(map: CompiledMap, message: Hl7Message): { what: CompiledMessage; event: string } {
+  const header = message.segments[0];
+  if (header?.name !== 'MSH') throw new Problem('structure', 'the message does not begin with MSH');
+  const [type] = header.field(9);
+  const [code = '', glued = ''] = (type?.get(1) ?? '').split('_');
+  const sent = type?.get(2) || glued;
+  const event = (sent || message.first('EVN')?.text(1) || map.defaultEvents.get(code) || '').toUpperCase();
+  const what = map.messages.get(`${code}^${event}`);
+  if (what !== undefined) return { what, event };
   const isKnown = map.codes.has(code);
   throw new Problem(
     'not-supported',
@@ -48,10 +51,6 @@ function messageMapFor(map: CompiledMap, nodes: readonly Node[]): { message: Com
       hint: `Served: ${[...map.messages.keys()].join(', ')}.`,
     },
   );
-}
-
-function eventOf(nodes: readonly Node[]): string {
-  return nodes.find((node) => node.name === 'EVN')?.reader.peek(1) ?? '';
 }
 
 function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[]> {
@@ -66,16 +65,39 @@ function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[
 const noNodes: readonly Node[] = [];
 
 function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
+  const made: DraftBuilder[] = [];
   for (const node of nodes) {
     if (build.when !== undefined && !build.when(node)) continue;
     const draft = draftFor(build, node, run);
-    if (draft !== undefined) applyMaps(build, node, draft, run);
+    if (draft === undefined) continue;
+    applyMaps(build, node, draft, run);
+    made.push(draft);
   }
+  if (build.isSnapshot && made.length > 0) takeSnapshots(build, made, run);
 }
 
 function draftFor(build: CompiledBuild, node: Node, run: Run): DraftBuilder | undefined {
   if (build.key === undefined) return run.nearest(build.resource, node);
-  return run.draft(build.resource, build.key(node, run), build.mode, node);
+  const draft = run.draft(build.resource, build.key(node, run, build.resource), build.mode, node);
+  if (build.isDeleted?.(node) === true) draft.mode = 'delete';
+  return draft;
+}
+
+/** One list for each patient of the message. */
+function takeSnapshots(build: CompiledBuild, made: readonly DraftBuilder[], run: Run): void {
+  const lists = Map.groupBy(made, ({ node }) => (node === undefined ? undefined : patientOf(node, run)?.id));
+  for (const [patient, list] of lists) {
+    if (patient === undefined) continue;
+    const ids = list.map(({ resource }) => resource.id);
+    run.snapshots.push({ segment: build.segment, type: build.resource, patient, ids });
+  }
+}
+
+function giveCommand({ when, command }: CompiledCommand, nodes: readonly Node[], run: Run): void {
+  for (const node of nodes) {
+    const given = when === undefined || when(node) ? command(node, run) : undefined;
+    if (given !== undefined) run.commands.push(given);
+  }
 }
 
 /** Each map reads the segment itself, its companion (the ORC of an OBR), or all segments of its name below. */
@@ -121,8 +143,17 @@ function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void
     if (around.length === 1) put(ref, draft, around[0] as DraftBuilder);
     return;
   }
-  const all = ref.type === '*' ? run.drafts : below(node, ref.type);
-  for (const item of all) if (item !== draft) put(ref, draft, item);
+  if (ref.find !== undefined) {
+    for (const reference of ref.find(node, draft, run)) putReference(ref, draft, reference);
+    return;
+  }
+  for (const item of candidatesOf(ref, node, run)) if (item !== draft) put(ref, draft, item);
+}
+
+function candidatesOf(ref: CompiledRef, node: Node, run: Run): readonly DraftBuilder[] {
+  // What is deleted cannot be pointed to.
+  if (ref.type === '*') return run.drafts.filter(({ mode }) => mode !== 'delete');
+  return ref.reach === 'all' ? run.drafts.filter(({ type }) => type === ref.type) : below(node, ref.type);
 }
 
 /** As `Run.nearest`; once all drafts are made, the siblings of a result share what was found around them. */
@@ -139,7 +170,10 @@ function nearestOf(node: Node, type: string): DraftBuilder | undefined {
 }
 
 function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void {
-  const reference: Reference = { reference: target.reference };
+  putReference(ref, draft, { reference: target.reference });
+}
+
+function putReference(ref: CompiledRef, draft: DraftBuilder, reference: Reference): void {
   if (!ref.target.isSet(draft.resource)) ref.target.put(draft.resource, reference);
 }
 
@@ -162,8 +196,9 @@ function collectBelow(node: Node, type: string, found: DraftBuilder[]): void {
 }
 
 /** What no rule took becomes an extension on the nearest resource, and is counted. */
-function keepTheRest(nodes: readonly Node[], run: Run, structural: ReadonlySet<string>): void {
-  for (const node of nodes) {
+function keepTheRest(run: Run): void {
+  const { structural } = run.map;
+  for (const node of run.nodes) {
     const left = node.reader.left();
     if (left.length === 0) continue;
     const { resource } = homeOf(node, run);
@@ -190,8 +225,7 @@ function homeOf(node: Node, run: Run): DraftBuilder {
   for (let at: Node | undefined = node; at !== undefined; at = at.parent) {
     const [own] = at.drafts;
     if (own !== undefined) return own;
-    const order = at.name === 'ORC' ? at.parent?.children.find((child) => child.companion === at) : undefined;
-    const [adopted] = order === undefined ? [] : order.drafts;
+    const [adopted] = at.companion?.drafts ?? [];
     if (adopted !== undefined) return adopted;
   }
   return run.drafts[0] as DraftBuilder;
@@ -213,13 +247,16 @@ const ranks = new Map(
     'Specimen',
     'Observation',
     'DiagnosticReport',
-    'Provenance',
   ].map((type, rank) => [type, rank]),
 );
 
+function rankOf({ type }: DraftBuilder): number {
+  return type === 'Provenance' ? ranks.size + 1 : (ranks.get(type) ?? ranks.size);
+}
+
 function order(drafts: readonly DraftBuilder[]): Draft[] {
   const byRank: DraftBuilder[][] = [];
-  for (const draft of drafts) (byRank[ranks.get(draft.type) ?? ranks.size] ??= []).push(draft);
+  for (const draft of drafts) (byRank[rankOf(draft)] ??= []).push(draft);
   // A hole for each type that the message does not have: flat() leaves it out.
   return byRank.flat().map(finish);
 }

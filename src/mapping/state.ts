@@ -2,7 +2,7 @@
 import { deriveId, ownBucket } from '../fhir/ids.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import type { CompiledMap, Vocabulary } from './compile.ts';
-import type { MapContext, MappingIssue, Unmapped } from './draft.ts';
+import type { Command, MapContext, MappingIssue, Snapshot, Unmapped } from './draft.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
@@ -25,7 +25,7 @@ interface Mention {
 /** A resource under construction. */
 export class DraftBuilder {
   readonly resource: AnyResource & { id: string };
-  readonly mode: 'merge' | 'replace';
+  mode: 'merge' | 'replace' | 'delete';
   readonly node: Node | undefined;
   /** Elements removed by `""`, and elements that hold only for want of a better; most drafts have neither. */
   removed: Set<string> | undefined;
@@ -65,12 +65,16 @@ function union(known: readonly unknown[], items: readonly unknown[]): readonly u
 export class Run {
   readonly map: CompiledMap;
   readonly context: MapContext;
+  /** Every segment, in the order sent. */
+  readonly nodes: readonly Node[];
   /** The event: `A01`, `R01`. */
   readonly event: string;
   /** Facility and control id: what identifies the message, and so whatever in it has no identifier of its own. */
   readonly messageKey: readonly string[];
   readonly facility: string;
   readonly drafts: DraftBuilder[] = [];
+  readonly commands: Command[] = [];
+  readonly snapshots: Snapshot[] = [];
   readonly unmapped: Unmapped[] = [];
   readonly issues: MappingIssue[] = [];
   readonly #ids = new Map<string, DraftBuilder>();
@@ -85,10 +89,13 @@ export class Run {
   /** What the text that is being read says of resources outside any patient; undefined when that was said before. */
   #shares: Share[] | undefined;
 
-  constructor(map: CompiledMap, context: MapContext, header: Node, event: string) {
+  /** @param nodes every segment of the message, first its header */
+  constructor(map: CompiledMap, context: MapContext, nodes: readonly [Node, ...Node[]]) {
+    const [header] = nodes;
     this.map = map;
     this.context = context;
-    this.event = event;
+    this.nodes = nodes;
+    this.event = header.event;
     this.facility = header.reader.peek(4);
     this.messageKey = messageKeyOf(header, this);
     // HL7 v2.5.1 section 2.15.9.7: the offset of MSH-7 is the default of the whole message.

@@ -6,8 +6,16 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { LineCounter, parseDocument, type Document } from 'yaml';
-import { Problem } from '../fhir/problem.ts';
+import { invalid, Table } from './document.ts';
+import {
+  readGroup,
+  readKeys,
+  readMessageMap,
+  readPartner,
+  readRuleMap,
+  readStructural,
+  readVocabulary,
+} from './read-table.ts';
 
 /** A condition of a rule: a tiny closed language, never code. Positions name the segment or data type they read. */
 export type Condition =
@@ -16,7 +24,9 @@ export type Condition =
   | { readonly in: readonly [string, readonly string[]] }
   | { readonly not: Condition }
   | { readonly and: readonly Condition[] }
-  | { readonly or: readonly Condition[] };
+  | { readonly or: readonly Condition[] }
+  /** The message's event is one of these. */
+  | { readonly event: readonly string[] };
 
 export interface Rule {
   readonly id: string;
@@ -57,12 +67,54 @@ export interface Build {
   /** Applies to the nearest draft of this type instead of making one. */
   readonly into: boolean;
   readonly when?: Condition;
-  /** How the id is derived: a function of keys.ts. */
+  /** How the id is derived: a key of keys.yaml, or a function of keys.ts. */
   readonly key?: string;
   readonly mode: 'merge' | 'replace';
+  /** When it holds, the message says that the resource is no more. */
+  readonly delete?: Condition;
+  /** The segments of this name in a message are the whole list of what the sender has (HL7 v2.5.1 section 2.10.4.1). */
+  readonly snapshot: boolean;
   readonly maps: readonly string[];
-  /** element -> `Patient` (the nearest), `only Specimen`, `each Observation` (those below), `each *` (all). */
+  /**
+   * element -> `Patient` (the nearest), `only Specimen`, `each Observation` (those below), `each *` (all below),
+   * `all Location` (all of the message), `by parentResult` (a function of links.ts).
+   */
   readonly refs: Readonly<Record<string, string>>;
+  readonly at: string;
+}
+
+/** A list of builds that several message maps share. */
+export interface Group {
+  readonly id: string;
+  readonly build: readonly Build[];
+  readonly at: string;
+}
+
+/** An identity command (merge, link) that a segment stands for: a function of commands.ts. */
+export interface CommandSource {
+  readonly command: string;
+  readonly segment: string;
+  readonly when?: Condition;
+  readonly at: string;
+}
+
+/** One part of what identifies a resource. */
+export interface KeyPart {
+  /** The first of these positions that holds something; empty for a literal. */
+  readonly from: readonly string[];
+  readonly literal?: string;
+  readonly as: 'text' | 'identifier' | 'concept' | 'name';
+  readonly optional: boolean;
+}
+
+/** What identifies a resource: the first alternative whose parts the message has; without any, the message and the place. */
+export interface KeySource {
+  readonly id: string;
+  /** A second segment with the same key is the same resource; otherwise it is another, told apart by its count. */
+  readonly same: boolean;
+  /** What the identifier is unique in: the patient, or the owner for resources outside any patient. */
+  readonly within: 'patient' | 'owner';
+  readonly from: readonly (readonly KeyPart[])[];
   readonly at: string;
 }
 
@@ -72,10 +124,18 @@ export interface MessageMap {
   readonly events: readonly string[];
   /** The event of a message whose MSH-9 has only a code; undefined: such a message is refused. */
   readonly defaultEvent?: string;
-  /** Positions (set ids, OBX-2) that say how the message is made: kept beside like all that no rule takes, not counted. */
-  readonly structural: readonly string[];
+  /** Whether a message must name a patient (PID), may, or has none (master files). */
+  readonly patient: 'required' | 'optional' | 'none';
+  /** Segment -> the segments it may nest in, where this message differs from nesting.ts. */
+  readonly nesting: Readonly<Record<string, readonly string[]>>;
   readonly build: readonly Build[];
+  readonly commands: readonly CommandSource[];
   readonly at: string;
+}
+
+/** A message map as it is written: groups are named, not yet spliced in. */
+export interface MessageTable extends Omit<MessageMap, 'build'> {
+  readonly build: readonly (Build | { readonly use: string; readonly at: string })[];
 }
 
 export interface VocabularyEntry {
@@ -100,6 +160,9 @@ export interface MapSource {
   readonly segments: ReadonlyMap<string, RuleMap>;
   readonly datatypes: ReadonlyMap<string, RuleMap>;
   readonly vocabularies: ReadonlyMap<string, VocabularySource>;
+  readonly keys: ReadonlyMap<string, KeySource>;
+  /** Positions (set ids, OBX-2) that say how the message is made: kept beside like all that no rule takes, not counted. */
+  readonly structural: readonly string[];
 }
 
 /** One change that a partner makes to the base map. */
@@ -109,6 +172,7 @@ export type Change = { readonly at: string } & (
   | { readonly kind: 'remove'; readonly map: string; readonly id: string }
   | { readonly kind: 'move'; readonly map: string; readonly id: string; readonly from?: string; readonly to?: string }
   | { readonly kind: 'vocab'; readonly map: string; readonly codes: Readonly<Record<string, VocabularyEntry>> }
+  | { readonly kind: 'key'; readonly map: string; readonly from: KeySource['from'] }
 );
 
 export interface Partner {
@@ -132,16 +196,30 @@ export interface MapLibrary {
 export function loadMaps(directory: string): MapLibrary {
   const base = join(directory, 'hl7v2');
   const load = (folder: string): Table[] => tablesOf(folder, directory);
+  const file = (name: string): Table => tableOf(join(base, name), directory);
+  const groups = byId(load(join(base, 'groups')).map(readGroup));
   return {
     base: {
-      messages: load(join(base, 'messages')).map(readMessageMap),
+      messages: load(join(base, 'messages')).map((table) => withGroups(readMessageMap(table), groups)),
       segments: byId(load(join(base, 'segments')).map((table) => readRuleMap(table, 'segment', 'resource'))),
       datatypes: byId(load(join(base, 'datatypes')).map((table) => readRuleMap(table, 'datatype', 'element'))),
       vocabularies: byId(load(join(base, 'vocabulary')).map(readVocabulary)),
+      keys: byId(readKeys(file('keys.yaml'))),
+      structural: readStructural(file('structural.yaml')),
     },
     // A hub without overlays has no such folder.
     partners: byId((existsSync(join(directory, 'partners')) ? load(join(directory, 'partners')) : []).map(readPartner)),
   };
+}
+
+function withGroups(table: MessageTable, groups: ReadonlyMap<string, Group>): MessageMap {
+  const build = table.build.flatMap((item) => {
+    if (!('use' in item)) return [item];
+    const group = groups.get(item.use);
+    if (group === undefined) throw invalid(item.at, `there is no group ${item.use}`);
+    return group.build;
+  });
+  return { ...table, build };
 }
 
 function byId<T extends { id: string; at: string }>(items: readonly T[]): Map<string, T> {
@@ -155,236 +233,9 @@ function byId<T extends { id: string; at: string }>(items: readonly T[]): Map<st
 
 function tablesOf(folder: string, root: string): Table[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-  return names.sort().map((name) => new Table(join(folder, name), relative(join(root, '..'), join(folder, name))));
+  return names.sort().map((name) => tableOf(join(folder, name), root));
 }
 
-export function invalid(at: string, what: string): Problem {
-  return new Problem('invalid', `${at}: ${what}`, { hint: 'See docs/mapping.md for the rule language.' });
-}
-
-type Path = readonly (string | number)[];
-
-/** A YAML file whose values are read by path, so that an error names its line. */
-class Table {
-  readonly #document: Document.Parsed;
-  readonly #lines = new LineCounter();
-  readonly #name: string;
-
-  constructor(file: string, name: string) {
-    this.#name = name;
-    this.#document = parseDocument(readFileSync(file, 'utf8'), { lineCounter: this.#lines });
-    const [error] = this.#document.errors;
-    if (error !== undefined)
-      throw invalid(`${name}:${error.linePos?.[0].line ?? 1}`, error.message.split('\n')[0] ?? '');
-  }
-
-  at(path: Path): string {
-    const node = this.#document.getIn(path, true) as { range?: [number, number, number] } | undefined;
-    return `${this.#name}:${node?.range ? this.#lines.linePos(node.range[0]).line : 1}`;
-  }
-
-  get(path: Path): unknown {
-    const node: unknown = this.#document.getIn(path);
-    const isNode = typeof node === 'object' && node !== null && 'toJS' in node && typeof node.toJS === 'function';
-    return isNode ? (node.toJS as (document: Document) => unknown).call(node, this.#document) : node;
-  }
-
-  fail(path: Path, what: string): never {
-    throw invalid(this.at(path), what);
-  }
-
-  string(path: Path): string {
-    const value = this.get(path);
-    return typeof value === 'string' && value !== ''
-      ? value
-      : this.fail(path.slice(0, -1), `${path.at(-1)} is missing`);
-  }
-
-  optional(path: Path): string | undefined {
-    return this.get(path) === undefined ? undefined : this.string(path);
-  }
-
-  strings(path: Path): string[] {
-    const value = this.get(path) ?? [];
-    const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
-    return isList ? value : this.fail(path, `${path.at(-1)} is a list of texts`);
-  }
-
-  record(path: Path): Record<string, unknown> {
-    const value = this.get(path) ?? {};
-    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isRecord
-      ? (value as Record<string, unknown>)
-      : this.fail(path, `${path.at(-1)} is a table of names and values`);
-  }
-
-  /** The length of a list, whose items must be tables with none but these names. */
-  list(path: Path, names: readonly string[]): Path[] {
-    const value = this.get(path);
-    if (!Array.isArray(value)) this.fail(path.slice(0, -1), `${path.at(-1)} is a list`);
-    const paths = (value as unknown[]).map((_, index) => [...path, index]);
-    for (const item of paths) this.only(item, names);
-    return paths;
-  }
-
-  only(path: Path, names: readonly string[]): void {
-    const stranger = Object.keys(this.record(path)).find((name) => !names.includes(name));
-    if (stranger !== undefined) this.fail(path, `${stranger} is not a word of this table; known: ${names.join(', ')}`);
-  }
-}
-
-const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'fallback'];
-
-function readRuleMap(table: Table, sourceWord: string, targetWord: string): RuleMap {
-  table.only([], ['id', sourceWord, targetWord, 'rules']);
-  const rules = table.list(['rules'], ruleWords).map((path) => readRule(table, path));
-  const seen = new Set<string>();
-  for (const rule of rules) {
-    if (seen.has(rule.id)) throw invalid(rule.at, `a second rule with the id ${rule.id}`);
-    seen.add(rule.id);
-  }
-  return {
-    id: table.string(['id']),
-    source: table.string([sourceWord]),
-    target: table.string([targetWord]),
-    rules,
-    at: table.at([]),
-  };
-}
-
-function readRule(table: Table, path: Path): Rule {
-  const value = table.record(path);
-  const isFlag = (name: string): boolean => value[name] === undefined || typeof value[name] === 'boolean';
-  if (!isFlag('each') || !isFlag('fallback')) table.fail(path, 'each and fallback are true or false');
-  const [from, constant] = [table.optional([...path, 'from']), value['const']];
-  if ((from === undefined) === (constant === undefined)) table.fail(path, 'a rule has either from or const');
-  const to = table.string([...path, 'to']);
-  if (!targetPattern.test(to)) table.fail(path, `${to} is no element path`);
-  if (from !== undefined && !sourcePattern.test(from)) table.fail(path, `${from} is no HL7v2 position`);
-  return {
-    id: table.string([...path, 'id']),
-    from,
-    each: value['each'] as boolean | undefined,
-    when: value['when'] === undefined ? undefined : checkCondition(table, [...path, 'when'], value['when']),
-    to,
-    as: table.optional([...path, 'as']),
-    map: table.optional([...path, 'map']),
-    const: constant,
-    with: value['with'] === undefined ? undefined : table.record([...path, 'with']),
-    fallback: value['fallback'] as boolean | undefined,
-    at: table.at(path),
-  };
-}
-const targetPattern = /^[A-Z][A-Za-z]*(\.[a-zA-Z]+(\[\d?\])?)*$/;
-const sourcePattern = /^([A-Z][A-Z0-9]{1,2}(-\d{1,3}(\.\d{1,2}(\.\d{1,2})?)?)?|[A-Z]{2,3}\.\d{1,2}(\.\d{1,2})?)$/;
-
-function checkCondition(table: Table, path: Path, value: unknown): Condition {
-  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-  const [word, operand] = entries[0] ?? [];
-  const isPosition = (text: unknown): boolean => typeof text === 'string' && sourcePattern.test(text);
-  const isText = (item: unknown): boolean => typeof item === 'string';
-  let fits = entries.length === 1;
-  if (word === 'exists') fits &&= isPosition(operand);
-  else if (word === 'not') checkCondition(table, path, operand);
-  else if (!Array.isArray(operand)) fits = false;
-  else if (word === 'and' || word === 'or') for (const item of operand as unknown[]) checkCondition(table, path, item);
-  else if (word === 'equals') fits &&= operand.length === 2 && isPosition(operand[0]) && isText(operand[1]);
-  else if (word === 'in')
-    fits &&= isPosition(operand[0]) && Array.isArray(operand[1]) && (operand[1] as unknown[]).every(isText);
-  else fits = false;
-  if (!fits) table.fail(path, 'a condition is one of exists, equals, in, not, and, or');
-  return value as Condition;
-}
-
-function readMessageMap(table: Table): MessageMap {
-  table.only([], ['id', 'code', 'events', 'defaultEvent', 'structural', 'build']);
-  const words = ['segment', 'resource', 'into', 'when', 'key', 'mode', 'maps', 'refs'];
-  return {
-    id: table.string(['id']),
-    code: table.string(['code']),
-    events: table.strings(['events']),
-    defaultEvent: table.optional(['defaultEvent']),
-    structural: table.strings(['structural']),
-    build: table.list(['build'], words).map((path) => readBuild(table, path)),
-    at: table.at([]),
-  };
-}
-
-function readBuild(table: Table, path: Path): Build {
-  const value = table.record(path);
-  const into = table.optional([...path, 'into']);
-  const mode = value['mode'] ?? 'replace';
-  if (mode !== 'merge' && mode !== 'replace') table.fail(path, 'mode is merge or replace');
-  const refs = table.record([...path, 'refs']);
-  for (const text of Object.values(refs)) if (typeof text !== 'string') table.fail(path, 'refs name resource types');
-  return {
-    segment: table.string([...path, 'segment']),
-    resource: into ?? table.string([...path, 'resource']),
-    into: into !== undefined,
-    when: value['when'] === undefined ? undefined : checkCondition(table, [...path, 'when'], value['when']),
-    key: into === undefined ? table.string([...path, 'key']) : undefined,
-    mode,
-    maps: table.strings([...path, 'maps']),
-    refs: refs as Record<string, string>,
-    at: table.at(path),
-  };
-}
-
-function readVocabulary(table: Table): VocabularySource {
-  table.only([], ['vocabulary', 'table', 'system', 'fallback', 'codes']);
-  return {
-    id: table.string(['vocabulary']),
-    table: table.string(['table']),
-    system: table.string(['system']),
-    fallback: table.optional(['fallback']),
-    codes: readCodes(table, ['codes']),
-    at: table.at([]),
-  };
-}
-
-function readCodes(table: Table, path: Path): Record<string, VocabularyEntry> {
-  const codes: Record<string, VocabularyEntry> = {};
-  for (const [code, value] of Object.entries(table.record(path))) {
-    if (typeof value === 'string') codes[code] = { code: value };
-    else {
-      table.only([...path, code], ['code', 'display', 'system']);
-      table.string([...path, code, 'code']);
-      codes[code] = value as VocabularyEntry;
-    }
-  }
-  return codes;
-}
-
-function readPartner(table: Table): Partner {
-  table.only([], ['partner', 'profile', 'endpoints', 'changes']);
-  const words = ['add', 'replace', 'remove', 'move', 'vocab', 'rule', 'from', 'to', 'codes'];
-  return {
-    id: table.string(['partner']),
-    profile: table.optional(['profile']),
-    endpoints: table.strings(['endpoints']),
-    changes: table.list(['changes'], words).map((path) => readChange(table, path)),
-    at: table.at([]),
-  };
-}
-
-function readChange(table: Table, path: Path): Change {
-  const at = table.at(path);
-  const kinds = ['add', 'replace', 'remove', 'move', 'vocab'].filter(
-    (kind) => table.get([...path, kind]) !== undefined,
-  );
-  const kind = kinds[0];
-  if (kind === undefined || kinds.length > 1) table.fail(path, 'a change is one of add, replace, remove, move, vocab');
-  const [map = '', id = ''] = table.string([...path, kind]).split('/');
-  const rule = (): Rule => {
-    table.only([...path, 'rule'], ruleWords);
-    return readRule(table, [...path, 'rule']);
-  };
-  if (kind === 'add') return { at, kind, map, rule: rule() };
-  if (kind === 'vocab') return { at, kind, map, codes: readCodes(table, [...path, 'codes']) };
-  if (id === '') table.fail(path, `${kind} names a map and a rule: pid-patient/PID-8`);
-  if (kind === 'replace') return { at, kind, map, id, rule: rule() };
-  if (kind === 'remove') return { at, kind, map, id };
-  const [from, to] = [table.optional([...path, 'from']), table.optional([...path, 'to'])];
-  if (from === undefined && to === undefined) table.fail(path, 'move names a new from, a new to, or both');
-  return { at, kind: 'move', map, id, from, to };
+function tableOf(file: string, root: string): Table {
+  return new Table(readFileSync(file, 'utf8'), relative(join(root, '..'), file));
 }
