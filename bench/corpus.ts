@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runFhir, type FhirReport } from './corpus/fhir.ts';
 import { forms } from './corpus/kept.ts';
-import { keptMin, runHl7v2, type Hl7v2Report } from './corpus/hl7v2.ts';
+import { keptMin, runHl7v2, typedMin, type Hl7v2Report } from './corpus/hl7v2.ts';
 
 const shownMax = 20;
 
@@ -48,6 +48,12 @@ function boundsOf(hl7v2: Hl7v2Report, fhir: FhirReport): Bound[] {
       bound: `>= ${keptMin * 100} %`,
       isMet: hl7v2.keptShare >= keptMin,
     },
+    {
+      what: 'leaf values in a typed place',
+      found: `${(hl7v2.typedShare * 100).toFixed(3)} %`,
+      bound: `>= ${typedMin * 100} %`,
+      isMet: hl7v2.typedShare >= typedMin,
+    },
     none('FHIR resources refused without a listed reason', fhir.unexpected),
     none('search parameters that differ from FHIRPath', fhir.indexDifferences),
   ];
@@ -56,13 +62,33 @@ function boundsOf(hl7v2: Hl7v2Report, fhir: FhirReport): Bound[] {
 function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]): string {
   const refused = Object.values(hl7v2.refused).reduce((sum, count) => sum + count, 0);
   const lines = [
-    `HL7v2: ${hl7v2.messages} single ADT and ORU messages, ${hl7v2.converted} converted, ${refused} refused with a reason`,
-    ...Object.entries(hl7v2.refused).map(([reason, count]) => `  ${String(count).padStart(5)}  ${reason}`),
-    `  ${hl7v2.leaves} leaf values: ${forms.map((form) => `${form} ${hl7v2.kept[form]}`).join(', ')}`,
+    `HL7v2: ${hl7v2.files} files, ${hl7v2.messages} messages, ${hl7v2.converted} converted, ${refused} refused with a reason`,
+    ...table(
+      ['type', 'converted', 'refused', 'failed'],
+      Object.entries(hl7v2.types).map(([type, row]) => [type, row.converted, row.refused, row.failed]),
+    ),
+    ...table(
+      ['segment', 'leaves', 'kept %', 'typed %'],
+      Object.entries(hl7v2.segments).map(([segment, row]) => [
+        segment,
+        row.leaves,
+        percent(row.kept / row.leaves),
+        percent(row.typed / row.leaves),
+      ]),
+    ),
+    ...shown(
+      'refused',
+      Object.entries(hl7v2.refused).map(([reason, count]) => `${count} ${reason}`),
+    ),
+    `  ${hl7v2.leaves} leaf values outside MSH: ${forms.map((form) => `${form} ${hl7v2.kept[form]}`).join(', ')}`,
     `  ${hl7v2.messagesPerSecond} conversions a second (bytes to Bundle, each once: no warm loop)`,
     ...shown(
       'lost',
       Object.entries(hl7v2.lost).map(([position, count]) => `${position} ${count}`),
+    ),
+    ...shown(
+      'kept beside, most first',
+      Object.entries(hl7v2.beside).map(([position, count]) => `${position} ${count}`),
     ),
     ...shown('failed', hl7v2.failed),
     ...shown('differing', hl7v2.differing),
@@ -77,6 +103,19 @@ function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]):
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function percent(share: number): string {
+  return (share * 100).toFixed(2);
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  const lines = [head, ...rows].map((row) => row.map(String));
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
+  return lines.map(
+    (line) =>
+      `  ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number))).join('  ')}`,
+  );
 }
 
 function shown(title: string, items: readonly string[]): string[] {
