@@ -85,6 +85,9 @@ class Segment implements Hl7Segment {
   readonly #context: Context;
   readonly #isHeader: boolean;
   #fields: string[] | undefined;
+  #present = 0;
+  /** False when nothing in the segment repeats, is escaped or has subcomponents, as in most. */
+  #isRich = true;
   #values: (readonly Value[] | undefined)[] | undefined;
 
   constructor(raw: string, position: number, context: Context) {
@@ -101,6 +104,11 @@ class Segment implements Hl7Segment {
     return this.#split().length - 1;
   }
 
+  get present(): number {
+    this.#split();
+    return this.#present;
+  }
+
   field(field: number): readonly Value[] {
     const known = (this.#values ??= [])[field];
     if (known !== undefined) return known;
@@ -113,21 +121,18 @@ class Segment implements Hl7Segment {
     const raw = this.#split()[field];
     if (raw === undefined || raw === '' || field < 1) return '';
     // Most fields hold one plain value: no need to split what has nothing to split at.
-    return this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters)
-      ? raw
-      : (this.field(field)[0]?.get(1) ?? '');
+    return this.#isDeclaration(field) || this.#isPlain(raw) ? raw : (this.field(field)[0]?.get(1) ?? '');
   }
 
   single(field: number): string | undefined {
     const raw = this.#split()[field] ?? '';
-    return raw === '' || this.#isDeclaration(field) || !includes(raw, this.#context.delimiters.repetition)
-      ? raw
-      : undefined;
+    const isOne = raw === '' || !this.#isRich || !includes(raw, this.#context.delimiters.repetition);
+    return isOne || this.#isDeclaration(field) ? raw : undefined;
   }
 
   plain(field: number): string | undefined {
     const raw = this.#split()[field] ?? '';
-    return raw === '' || this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters) ? raw : undefined;
+    return raw === '' || this.#isDeclaration(field) || this.#isPlain(raw) ? raw : undefined;
   }
 
   #readField(field: number): readonly Value[] {
@@ -135,7 +140,7 @@ class Segment implements Hl7Segment {
     if (raw === undefined || raw === '' || field < 1) return noValues;
     if (this.#isDeclaration(field)) return [new Value(raw, undefined)];
     const separator = this.#context.delimiters.repetition;
-    if (separator === undefined || !raw.includes(separator)) return [new Value(raw, this.#context)];
+    if (!this.#isRich || separator === undefined || !raw.includes(separator)) return [new Value(raw, this.#context)];
     const parts = raw.split(separator);
     while (parts.at(-1) === '') parts.pop();
     return parts.map((part) => new Value(part, this.#context));
@@ -152,8 +157,24 @@ class Segment implements Hl7Segment {
     const separator = this.#context.delimiters.field;
     const fields = this.raw.split(separator);
     if (this.#isHeader) fields.splice(1, 0, separator);
+    else this.#isRich = isRich(this.raw, this.#context.delimiters);
+    for (let field = fields.length - 1; field > 0; field--) {
+      if (fields[field] !== '') this.#present |= field > maskBits ? 1 : 1 << field;
+    }
     return (this.#fields = fields);
   }
+
+  #isPlain(raw: string): boolean {
+    const { delimiters } = this.#context;
+    return this.#isRich ? isPlain(raw, delimiters) : !includes(raw, delimiters.component);
+  }
+}
+
+/** Fields of a 32-bit mask; bit 0 stands for all beyond. */
+const maskBits = 30;
+
+function isRich(raw: string, { repetition, escape, subcomponent }: Delimiters): boolean {
+  return includes(raw, repetition) || includes(raw, escape) || includes(raw, subcomponent);
 }
 
 function isHeader(name: string): boolean {

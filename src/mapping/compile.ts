@@ -173,12 +173,27 @@ type SegmentStep = (node: Node, root: Element, run: Run, draft: DraftBuilder) =>
 
 function compileSegment(map: RuleMap, context: Context): { segment: string; apply: ApplySegment } {
   const steps = map.rules.map((rule) => compileSegmentRule(rule, map, context));
+  const needs = map.rules.map((rule) => needOf(rule, map.source));
   return {
     segment: map.source,
     apply: (node, draft, run) => {
-      for (const step of steps) step(node, draft.resource, run, draft);
+      const { present } = node.reader.segment;
+      for (let index = 0; index < steps.length; index++) {
+        // Most fields of most segments are empty: their rules are not asked.
+        const need = needs[index] as number;
+        if (need === always || (present & need) !== 0) (steps[index] as SegmentStep)(node, draft.resource, run, draft);
+      }
     },
   };
+}
+
+const always = 0;
+
+/** The mask of the field of its own segment that a rule reads; `always` for one that reads more, or nothing. */
+function needOf(rule: Rule, segment: string): number {
+  const from = rule.from === undefined ? undefined : parsePosition(rule.from);
+  if (from === undefined || from.segment !== segment || from.field === 0) return always;
+  return from.field > 30 ? 1 : 1 << from.field;
 }
 
 function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
@@ -237,7 +252,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
   const each = rule.each === true;
   return (node, root, run, draft) => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
-    if (reader === undefined || field > reader.segment.fieldCount) return;
+    if (reader === undefined || reader.isAbsent(field)) return;
     const text = readPlain === undefined ? undefined : reader.plain(field);
     if (text === '') return;
     if (readPlain !== undefined && text !== undefined) {

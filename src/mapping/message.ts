@@ -14,6 +14,8 @@ export interface Hl7Segment {
   readonly position: number;
   /** Highest field number that was sent (MSH-1 is the field separator, MSH-2 the encoding characters). */
   readonly fieldCount: number;
+  /** Fields that hold any text, as a mask: bit 1 to 30 for a field each, bit 0 for any field beyond. */
+  readonly present: number;
   /** Repetitions of a field, without trailing empty ones; empty when the field is absent or empty. */
   field(field: number): readonly Hl7Value[];
   /** Text of the field's first repetition's first component, unescaped; '' when absent. The common case, kept cheap. */

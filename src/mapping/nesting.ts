@@ -146,7 +146,13 @@ export function nest(message: Hl7Message, nesting: Readonly<Record<string, reado
     const reader = new SegmentReader(segment);
     const candidates = nesting[reader.name] ?? parents[reader.name];
     // A note, a participation or a Z segment says more about the segment before it; it never nests in another such.
-    const parent = candidates === undefined ? (anchor ?? previous) : latestOf(candidates, open);
+    const parent =
+      candidates === undefined
+        ? (anchor ?? previous)
+        : // Nothing was opened since one of the same name: results of an order, above all.
+          anchor?.name === reader.name
+          ? anchor.parent
+          : latestOf(candidates, open);
     const node: Node = new Node(reader, parent);
     if (details.includes(node.name)) adoptOrderControl(node, anchor);
     openGroup(node, open);

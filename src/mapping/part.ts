@@ -136,6 +136,7 @@ export function isBlank(text: string): boolean {
 }
 
 const none: readonly Part[] = [];
+const nothing: readonly Leaf[] = [];
 
 /**
  * A segment whose fields are read by the rules. A field that is read as one text needs no Part: with Parts only for what
@@ -207,17 +208,27 @@ export class SegmentReader {
     return this.segment.text(field);
   }
 
+  /** True when the field holds no text; of fields beyond the mask, when none of these does. */
+  isAbsent(field: number): boolean {
+    return (this.segment.present & (field > maskBits ? 1 : 1 << field)) === 0;
+  }
+
   /** Every leaf that nobody took. MSH-1 and MSH-2 are delimiters, not values. */
-  left(): Leaf[] {
+  left(): readonly Leaf[] {
+    let open = this.segment.present & ~this.#taken;
+    if (this.name === 'MSH') open &= ~0b110;
+    if (open === 0) return nothing;
     const left: Leaf[] = [];
-    for (let field = this.name === 'MSH' ? 3 : 1; field <= this.segment.fieldCount; field++) {
-      if (this.#isTaken(field)) continue;
-      const text = this.plain(field);
-      if (text === '') continue;
-      if (text === undefined) this.#collectLeft(field, left);
-      else pushLeaf(`${this.name}-${field}`, text, left);
-    }
+    for (let rest = open & ~1; rest !== 0; rest &= rest - 1) this.#leftOf(31 - Math.clz32(rest & -rest), left);
+    const { fieldCount } = this.segment;
+    for (let field = maskBits + 1; field <= fieldCount; field++) this.#leftOf(field, left);
     return left;
+  }
+
+  #leftOf(field: number, left: Leaf[]): void {
+    const text = this.plain(field);
+    if (text === undefined) this.#collectLeft(field, left);
+    else if (text !== '') pushLeaf(`${this.name}-${field}`, text, left);
   }
 
   #collectLeft(field: number, left: Leaf[]): void {
