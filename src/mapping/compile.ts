@@ -1,24 +1,22 @@
 /** Rules to closures, once for each distinct content of a map. */
-import { createHash } from 'node:crypto';
 import { commands, type CommandFunction } from './commands.ts';
-import { compileCondition, parsePosition, readsOfPart, readsOfSegment, type Test } from './condition.ts';
+import {
+  compileDatatype,
+  compileSegment,
+  type CompiledSegment,
+  type Context,
+  type ConvertPart,
+  type Tracer,
+} from './compile-rules.ts';
+import { compileCondition, readsOfSegment, type Test } from './condition.ts';
 import { invalid } from './document.ts';
-import { functions, type Converter, type RuleInfo } from './functions.ts';
 import { compileKey, keys, type KeyFunction } from './keys.ts';
 import { links, type LinkFunction } from './links.ts';
 import type { Node } from './nesting.ts';
-import { isBlank, type Part, type SegmentReader } from './part.ts';
-import type { DraftBuilder, Element, Run } from './state.ts';
-import {
-  type Build,
-  type CommandSource,
-  type MapSource,
-  type Rule,
-  type RuleMap,
-  type VocabularyEntry,
-  type VocabularySource,
-} from './table.ts';
+import { compareTables } from './reuse.ts';
+import { type Build, type CommandSource, type MapSource, type MessageMap, type VocabularySource } from './table.ts';
 import { compileTarget, type Target } from './target.ts';
+import { versionOf } from './version.ts';
 
 export interface Vocabulary {
   readonly id: string;
@@ -37,11 +35,6 @@ export interface CompiledEntry {
   readonly isAmbiguous: boolean;
 }
 
-/** Applies the rules of one segment map to a draft. */
-export type ApplySegment = (node: Node, draft: DraftBuilder, run: Run) => void;
-/** Applies a data type map: an element, or undefined when no rule gave anything. */
-export type ConvertPart = (part: Part, run: Run, position: string) => Element | undefined;
-
 export interface CompiledBuild {
   readonly segment: string;
   readonly resource: string;
@@ -51,7 +44,7 @@ export interface CompiledBuild {
   readonly mode: 'merge' | 'replace';
   readonly isDeleted: Test<Node> | undefined;
   readonly isSnapshot: boolean;
-  readonly maps: readonly { readonly segment: string; readonly apply: ApplySegment }[];
+  readonly maps: readonly CompiledSegment[];
   readonly refs: readonly CompiledRef[];
 }
 
@@ -88,51 +81,68 @@ export interface CompiledMap {
   readonly structural: ReadonlySet<string>;
   readonly datatypes: ReadonlyMap<string, ConvertPart>;
   readonly vocabularies: ReadonlyMap<string, Vocabulary>;
+  /** What overlays of this map share; they themselves are not built upon. */
+  readonly parts: Known | undefined;
 }
 
 /**
- * @returns the compiled map; the same object for the same content
+ * @param base a compiled map whose tables may be shared where this one has the same
+ * @returns the compiled map; the same object for the same content while somebody holds it
  * @throws Problem invalid naming file and line of a rule that cannot be compiled
  */
-export function compileMap(source: MapSource): CompiledMap {
-  const version = contentHash(source);
-  let compiled = compiledMaps.get(version);
-  if (compiled === undefined) compiledMaps.set(version, (compiled = compile(source, version)));
+export function compileMap(source: MapSource, base?: CompiledMap): CompiledMap {
+  const version = versionOf(source);
+  let compiled = compiledMaps.get(version)?.deref();
+  if (compiled === undefined) {
+    compiled = compile(source, version, { base });
+    compiledMaps.set(version, new WeakRef(compiled));
+    released.register(compiled, version);
+  }
   return compiled;
 }
-// One for each distinct overlay; there are as many as partners, so it needs no bound of its own.
-const compiledMaps = new Map<string, CompiledMap>();
+/** By version. What no endpoint has any more is released with the last message that was under way. */
+const compiledMaps = new Map<string, WeakRef<CompiledMap>>();
+const released = new FinalizationRegistry<string>((version) => {
+  if (compiledMaps.get(version)?.deref() === undefined) compiledMaps.delete(version);
+});
 
-function contentHash(source: MapSource): string {
-  // Where a rule stands in its file is not what it says.
-  const text = JSON.stringify(source, (key, value: unknown) =>
-    key === 'at' ? undefined : value instanceof Map ? [...(value as Map<unknown, unknown>)] : value,
+/** The same rules, each step seen by the tracer. For explaining one message: it is compiled anew each time. */
+export function compileTraced(source: MapSource, tracer: Tracer): CompiledMap {
+  return compile(source, versionOf(source), { tracer });
+}
+
+function compile(source: MapSource, version: string, options: { base?: CompiledMap; tracer?: Tracer }): CompiledMap {
+  const base = options.base?.parts;
+  const isUnchanged = base && compareTables(source, base.source);
+  const vocabularies = new Map(
+    [...source.vocabularies].map(([id, item]) => {
+      const known = isUnchanged?.vocabulary(id) === true ? options.base?.vocabularies.get(id) : undefined;
+      return [id, known ?? compileVocabulary(item)];
+    }),
   );
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
-
-interface Context {
-  readonly datatypes: Map<string, ConvertPart>;
-  readonly vocabularies: ReadonlyMap<string, Vocabulary>;
-}
-
-function compile(source: MapSource, version: string): CompiledMap {
-  const vocabularies = new Map([...source.vocabularies].map(([id, item]) => [id, compileVocabulary(item)]));
-  const context: Context = { datatypes: new Map(), vocabularies };
+  const context: Context = { datatypes: new Map(), vocabularies, tracer: options.tracer };
   // Names first: data types use each other (XCN has an HD), and are looked up when they run.
   for (const map of source.datatypes.values()) context.datatypes.set(map.id, () => undefined);
-  for (const map of source.datatypes.values()) context.datatypes.set(map.id, compileDatatype(map, context));
-  const segments = new Map([...source.segments].map(([id, map]) => [id, compileSegment(map, context)]));
-  const messages = new Map<string, CompiledMessage>();
-  const compiledKeys = new Map([...source.keys].map(([id, key]) => [id, compileKey(key)]));
+  for (const map of source.datatypes.values()) {
+    const known = isUnchanged?.rules('datatypes', map.id) === true ? options.base?.datatypes.get(map.id) : undefined;
+    context.datatypes.set(map.id, known ?? compileDatatype(map, context));
+  }
+  const segments = new Map(
+    [...source.segments].map(([id, map]) => {
+      const known = isUnchanged?.rules('segments', id) === true ? base?.segments.get(id) : undefined;
+      return [id, known ?? compileSegment(map, context)];
+    }),
+  );
+  const compiledKeys = new Map(
+    [...source.keys].map(([id, key]) => [
+      id,
+      (base?.source.keys.get(id) === key ? base.keys.get(id) : undefined) ?? compileKey(key, keys[id]),
+    ]),
+  );
   const known: Known = { source, segments, keys: compiledKeys };
+  const messages = new Map<string, CompiledMessage>();
   for (const message of source.messages) {
-    const compiled: CompiledMessage = {
-      patient: message.patient,
-      nesting: message.nesting,
-      builds: message.build.map((build) => compileBuild(build, known)),
-      commands: message.commands.map(compileCommand),
-    };
+    const compiled = sameMessage(message, known, options.base) ?? compileMessage(message, known);
     for (const event of message.events) messages.set(`${message.code}^${event}`, compiled);
   }
   const defaults = source.messages.flatMap(({ code, defaultEvent }) =>
@@ -146,6 +156,28 @@ function compile(source: MapSource, version: string): CompiledMap {
     structural: new Set(source.structural),
     datatypes: context.datatypes,
     vocabularies,
+    parts: base === undefined ? known : undefined,
+  };
+}
+
+/** The base's, when nothing that this message's builds name has changed. */
+function sameMessage(message: MessageMap, known: Known, base: CompiledMap | undefined): CompiledMessage | undefined {
+  const { parts } = base ?? {};
+  if (parts === undefined || !parts.source.messages.includes(message)) return undefined;
+  const isSame = message.build.every(
+    ({ maps, key = '' }) =>
+      known.keys.get(key) === parts.keys.get(key) &&
+      maps.every((id) => known.segments.get(id) === parts.segments.get(id)),
+  );
+  return isSame ? base?.messages.get(`${message.code}^${message.events[0]}`) : undefined;
+}
+
+function compileMessage(message: MessageMap, known: Known): CompiledMessage {
+  return {
+    patient: message.patient,
+    nesting: message.nesting,
+    builds: message.build.map((build) => compileBuild(build, known)),
+    commands: message.commands.map(compileCommand),
   };
 }
 
@@ -169,259 +201,10 @@ function compileVocabulary(source: VocabularySource): Vocabulary {
   };
 }
 
-type SegmentStep = (node: Node, root: Element, run: Run, draft: DraftBuilder) => void;
-
-function compileSegment(map: RuleMap, context: Context): { segment: string; apply: ApplySegment } {
-  const steps = map.rules.map((rule) => compileSegmentRule(rule, map, context));
-  const needs = map.rules.map((rule) => needOf(rule, map.source));
-  return {
-    segment: map.source,
-    apply: (node, draft, run) => {
-      const { present } = node.reader.segment;
-      for (let index = 0; index < steps.length; index++) {
-        // Most fields of most segments are empty: their rules are not asked.
-        const need = needs[index] as number;
-        if (need === always || (present & need) !== 0) (steps[index] as SegmentStep)(node, draft.resource, run, draft);
-      }
-    },
-  };
-}
-
-const always = 0;
-
-/** The mask of the field of its own segment that a rule reads; `always` for one that reads more, or nothing. */
-function needOf(rule: Rule, segment: string): number {
-  const from = rule.from === undefined ? undefined : parsePosition(rule.from);
-  if (from === undefined || from.segment !== segment || from.field === 0) return always;
-  return from.field > 30 ? 1 : 1 << from.field;
-}
-
-function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
-  const target = targetOf(rule, map.target);
-  const test = rule.when && compileCondition(rule.when, readsOfSegment);
-  const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
-  if (test === undefined && rule.fallback !== true) return step;
-  return (node, root, run, draft) => {
-    if (test !== undefined && !test(node)) return;
-    if (rule.fallback !== true) return step(node, root, run, draft);
-    const wasSet = target.isSet(root);
-    step(node, root, run, draft);
-    if (!wasSet && target.isSet(root)) (draft.fallback ??= []).push(target.top);
-  };
-}
-
-function targetOf(rule: Rule, type: string): Target {
-  if (rule.to !== type && !rule.to.startsWith(`${type}.`)) throw invalid(rule.at, `${rule.to} is not in ${type}`);
-  if (rule.fallback === true && rule.to.includes('[]')) throw invalid(rule.at, 'fallback is for a single element');
-  return compileTarget(rule.to, rule.with);
-}
-
-function constantStep(value: unknown, target: Target): SegmentStep & ((part: Part, root: Element) => void) {
-  return (_source: unknown, root: Element) => {
-    if (!target.isSet(root)) target.put(root, value);
-  };
-}
-
-function converterOf(rule: Rule, context: Context): { converter: Converter; info: RuleInfo } {
-  const name = rule.as ?? 'string';
-  const vocabulary = rule.map === undefined ? undefined : context.vocabularies.get(rule.map);
-  if (rule.map !== undefined && vocabulary === undefined) throw invalid(rule.at, `there is no vocabulary ${rule.map}`);
-  const info: RuleInfo = { position: rule.from ?? '', vocabulary };
-  const named = functions[name];
-  if (named !== undefined) return { converter: named, info };
-  if (!context.datatypes.has(name)) throw invalid(rule.at, `there is no data type map and no function ${name}`);
-  const convert = (part: Part, run: Run, { position }: RuleInfo): unknown =>
-    context.datatypes.get(name)?.(part, run, position);
-  return { converter: { takes: 'part', convert }, info };
-}
-
-function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
-  const { converter, info } = converterOf(rule, context);
-  const { segment, field, component, subcomponent } = parsePosition(rule.from as string);
-  if (converter.takes === 'segment') return segmentStep(converter.convert, segment, target, info);
-  if (field === 0) throw invalid(rule.at, `${rule.as} reads a field, not a whole segment`);
-  const way = component === 0 ? wayOf(rule, converter) : undefined;
-  const read = compileRead(
-    way === undefined ? converter : keeping(converter, way),
-    component,
-    subcomponent,
-    info,
-    target,
-  );
-  const readPlain = component === 0 ? compilePlainRead(converter, field, info, target) : undefined;
-  const each = rule.each === true;
-  return (node, root, run, draft) => {
-    const reader = (node.name === segment ? node : node.find(segment))?.reader;
-    if (reader === undefined || reader.isAbsent(field)) return;
-    const text = readPlain === undefined ? undefined : reader.plain(field);
-    if (text === '') return;
-    if (readPlain !== undefined && text !== undefined) {
-      if (text === '""') (draft.removed ??= new Set()).add(target.top);
-      else if (!target.isSet(root)) readPlain(text, reader, run, root);
-      return;
-    }
-    if (way !== undefined && recallField(way, reader, field, target, run, root)) return;
-    const parts = reader.parts(field);
-    const count = each ? parts.length : Math.min(parts.length, 1);
-    for (let index = 0; index < count; index++) {
-      const part = parts[index] as Part;
-      if (part.value.isNull) {
-        (draft.removed ??= new Set()).add(target.top);
-        continue;
-      }
-      if (target.isSet(root)) return;
-      read(part, run, root);
-    }
-  };
-}
-
-function segmentStep(
-  convert: (node: Node, run: Run, info: RuleInfo) => unknown,
-  segment: string,
-  target: Target,
-  info: RuleInfo,
-): SegmentStep {
-  return (node, root, run) => {
-    const source = node.find(segment);
-    if (source === undefined || target.isSet(root)) return;
-    const value = convert(source, run, info);
-    if (value !== undefined) target.put(root, value);
-  };
-}
-
-type FieldConverter = Exclude<Converter, { takes: 'segment' }>;
-type ReadPart = (part: Part, run: Run, root: Element) => void;
-
-/** Reads a part as its converter wants it, puts the value, and takes what was put: the rest stays to be kept beside. */
-function compileRead(
-  converter: FieldConverter,
-  component: number,
-  subcomponent: number,
-  info: RuleInfo,
-  target: Target,
-): ReadPart {
-  const { convert, takes } = converter;
-  if (takes === 'part') {
-    return (part, run, root) => {
-      if (component !== 0 && !part.has(component)) return;
-      const value = convert(component === 0 ? part : part.child(component), run, info);
-      if (value !== undefined) target.put(root, value);
-    };
-  }
-  if (component === 0 && takes === 'whole') {
-    return (part, run, root) => {
-      const value = convert(part.peekAll(), run, info);
-      if (value !== undefined && target.put(root, value)) part.takeAll();
-    };
-  }
-  const index = component === 0 ? 1 : component;
-  const readText = (part: Part, at: number, run: Run, root: Element): void => {
-    const text = part.peek(at);
-    if (text === '' || text === '""') return;
-    const value = convert(text, run, info);
-    if (value !== undefined && target.put(root, value)) part.take(at);
-  };
-  if (subcomponent === 0) return (part, run, root) => readText(part, index, run, root);
-  return (part, run, root) => readText(part.child(index), subcomponent, run, root);
-}
-
-/** The way a rule reads texts, when what they become is kept: it depends on nothing but the text and its sender. */
-function wayOf({ as = 'string', map = '' }: Rule, converter: Converter): string | undefined {
-  return converter.takes === 'part' && converter.isKept === true ? `${as} ${map}` : undefined;
-}
-
-function keeping(converter: FieldConverter, way: string): FieldConverter {
-  if (converter.takes !== 'part') return converter;
-  const { convert } = converter;
-  return { takes: 'part', convert: (part, run, info) => run.readAndKeep(way, part, () => convert(part, run, info)) };
-}
-
-/** Takes over what the same field became in an earlier message; false when it is to be read. */
-function recallField(
-  way: string,
-  reader: SegmentReader,
-  field: number,
-  target: Target,
-  run: Run,
-  root: Element,
-): boolean {
-  const text = reader.single(field);
-  if (text === undefined || text === '' || target.isSet(root)) return text === '';
-  const value = run.recall(way, text);
-  if (value === undefined) return false;
-  reader.take(field);
-  target.put(root, value);
-  return true;
-}
-
-type ReadPlain = (text: string, reader: SegmentReader, run: Run, root: Element) => void;
-
-/** The same for a field that is one text, which is most of them; undefined for a converter that wants its parts. */
-function compilePlainRead(
-  { takes, convert }: FieldConverter,
-  field: number,
-  info: RuleInfo,
-  target: Target,
-): ReadPlain | undefined {
-  if (takes === 'part') return undefined;
-  return (text, reader, run, root) => {
-    if (isBlank(text)) return;
-    const value = convert(text, run, info);
-    if (value !== undefined && target.put(root, value)) reader.take(field);
-  };
-}
-
-function isEmpty(element: Element): boolean {
-  for (const name in element) if (element[name] !== undefined) return false;
-  return true;
-}
-
-type PartStep = (part: Part, root: Element, run: Run, position: string) => void;
-
-function compileDatatype(map: RuleMap, context: Context): ConvertPart {
-  const steps = map.rules.map((rule) => compilePartRule(rule, map, context));
-  return (part, run, position) => {
-    const element: Element = {};
-    for (const step of steps) step(part, element, run, position);
-    return isEmpty(element) ? undefined : element;
-  };
-}
-
-function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartStep {
-  const target = targetOf(rule, map.target);
-  const test = rule.when && compileCondition(rule.when, readsOfPart(map.source, rule.at));
-  const step = rule.from === undefined ? constantStep(rule.const, target) : partStep(rule, map, target, context);
-  if (test === undefined) return step;
-  return (part, root, run, position) => {
-    if (test(part)) step(part, root, run, position);
-  };
-}
-
-function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): PartStep {
-  const { converter, info } = converterOf(rule, context);
-  const [type, component = 0, subcomponent = 0] = (rule.from as string)
-    .split('.')
-    .map((text, index) => (index === 0 ? text : Number(text)));
-  if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
-  if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
-  const reads = new Map<string, ReadPart>();
-  return (part, root, run, position) => {
-    if ((component as number) > part.count || target.isSet(root)) return;
-    let read = reads.get(position);
-    if (read === undefined) {
-      // A code is counted where it stands in the segment (PID-3.5), not where in its data type.
-      const at = component === 0 ? position : `${position}.${component}`;
-      read = compileRead(converter, component as number, subcomponent as number, { ...info, position: at }, target);
-      reads.set(position, read);
-    }
-    read(part, run, root);
-  };
-}
-
 /** What the builds of a map may name. */
 interface Known {
   readonly source: MapSource;
-  readonly segments: ReadonlyMap<string, { segment: string; apply: ApplySegment }>;
+  readonly segments: ReadonlyMap<string, CompiledSegment>;
   readonly keys: ReadonlyMap<string, KeyFunction>;
 }
 
@@ -433,7 +216,8 @@ function compileBuild(build: Build, known: Known): CompiledBuild {
       throw invalid(build.at, `${id} is not for ${build.resource}`);
     return map;
   });
-  const key = build.key === undefined ? undefined : (keys[build.key] ?? known.keys.get(build.key));
+  // A key of an overlay goes before the function of its name.
+  const key = build.key === undefined ? undefined : (known.keys.get(build.key) ?? keys[build.key]);
   if (build.key !== undefined && key === undefined) throw invalid(build.at, `there is no key ${build.key}`);
   return {
     segment: build.segment,
@@ -465,5 +249,3 @@ function compileCommand({ command: name, segment, when, at }: CommandSource): Co
   if (command === undefined) throw invalid(at, `there is no command ${name}`);
   return { segment, when: when && compileCondition(when, readsOfSegment), command };
 }
-
-export type { VocabularyEntry };

@@ -95,8 +95,11 @@ export function byPlace(node: Node, run: Run, type: string): string {
 
 type Alternative = (node: Node, run: Run) => readonly string[] | undefined;
 
-/** A key of keys.yaml as a function. */
-export function compileKey(source: KeySource): KeyFunction {
+/**
+ * A key of keys.yaml as a function.
+ * @param otherwise what identifies a resource when no alternative does
+ */
+export function compileKey(source: KeySource, otherwise: KeyFunction = byPlace): KeyFunction {
   const alternatives = source.from.map(compileAlternative);
   const { same, within } = source;
   return (node, run, type) => {
@@ -108,7 +111,7 @@ export function compileKey(source: KeySource): KeyFunction {
       const parts = [run.context.owner, type, ...holder, ...key];
       return same ? deriveId(patient?.bucket, parts) : counted(run, patient?.bucket, parts);
     }
-    return byPlace(node, run, type);
+    return otherwise(node, run, type);
   };
 }
 

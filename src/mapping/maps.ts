@@ -17,7 +17,7 @@ export function openMaps(directory: string): Maps {
   const base = compileMap(library.base);
   const overlays = new Map<string, CompiledMap>();
   for (const partner of library.partners.values()) {
-    for (const endpoint of partner.endpoints) overlays.set(endpoint, compileMap(mapSourceOf(library, endpoint)));
+    for (const endpoint of partner.endpoints) overlays.set(endpoint, compileMap(mapSourceOf(library, endpoint), base));
   }
   return { forEndpoint: (name) => overlays.get(name) ?? base };
 }

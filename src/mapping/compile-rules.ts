@@ -1,0 +1,288 @@
+/** The rules of one table as closures: what compile.ts puts together to a whole map. */
+import type { Vocabulary } from './compile.ts';
+import { compileCondition, parsePosition, readsOfPart, readsOfSegment } from './condition.ts';
+import { invalid } from './document.ts';
+import { functions, type Converter, type RuleInfo } from './functions.ts';
+import type { Node } from './nesting.ts';
+import { isBlank, type Part, type SegmentReader } from './part.ts';
+import type { DraftBuilder, Element, Run } from './state.ts';
+import type { Rule, RuleMap } from './table.ts';
+import { compileTarget, type Target } from './target.ts';
+
+/** Applies the rules of one segment map to a draft. */
+export type ApplySegment = (node: Node, draft: DraftBuilder, run: Run) => void;
+/** Applies a data type map: an element, or undefined when no rule gave anything. */
+export type ConvertPart = (part: Part, run: Run, position: string) => Element | undefined;
+
+export interface CompiledSegment {
+  readonly segment: string;
+  readonly apply: ApplySegment;
+}
+
+/** What one rule does: with a segment, or with a part of one. */
+export type SegmentStep = (node: Node, root: Element, run: Run, draft: DraftBuilder) => void;
+export type PartStep = (part: Part, root: Element, run: Run, position: string) => void;
+
+/** Sees each rule's step before it becomes part of a map (trace.ts); a map without one has no trace of it. */
+export interface Tracer {
+  segmentStep(rule: Rule, map: RuleMap, step: SegmentStep): SegmentStep;
+  partStep(rule: Rule, map: RuleMap, step: PartStep): PartStep;
+}
+
+/** What the rules of a table may name. */
+export interface Context {
+  readonly datatypes: Map<string, ConvertPart>;
+  readonly vocabularies: ReadonlyMap<string, Vocabulary>;
+  readonly tracer: Tracer | undefined;
+}
+
+export function compileSegment(map: RuleMap, context: Context): CompiledSegment {
+  const steps = map.rules.map((rule) => {
+    const step = compileSegmentRule(rule, map, context);
+    return context.tracer?.segmentStep(rule, map, step) ?? step;
+  });
+  const needs = map.rules.map((rule) => needOf(rule, map.source));
+  return {
+    segment: map.source,
+    apply: (node, draft, run) => {
+      const { present } = node.reader.segment;
+      for (let index = 0; index < steps.length; index++) {
+        // Most fields of most segments are empty: their rules are not asked.
+        const need = needs[index] as number;
+        if (need === always || (present & need) !== 0) (steps[index] as SegmentStep)(node, draft.resource, run, draft);
+      }
+    },
+  };
+}
+
+const always = 0;
+
+/** The mask of the field of its own segment that a rule reads; `always` for one that reads more, or nothing. */
+function needOf(rule: Rule, segment: string): number {
+  const from = rule.from === undefined ? undefined : parsePosition(rule.from);
+  if (from === undefined || from.segment !== segment || from.field === 0) return always;
+  return from.field > 30 ? 1 : 1 << from.field;
+}
+
+function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
+  const target = targetOf(rule, map.target);
+  const test = rule.when && compileCondition(rule.when, readsOfSegment);
+  const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
+  if (test === undefined && rule.fallback !== true) return step;
+  return (node, root, run, draft) => {
+    if (test !== undefined && !test(node)) return;
+    if (rule.fallback !== true) return step(node, root, run, draft);
+    const wasSet = target.isSet(root);
+    step(node, root, run, draft);
+    if (!wasSet && target.isSet(root)) (draft.fallback ??= []).push(target.top);
+  };
+}
+
+function targetOf(rule: Rule, type: string): Target {
+  if (rule.to !== type && !rule.to.startsWith(`${type}.`)) throw invalid(rule.at, `${rule.to} is not in ${type}`);
+  if (rule.fallback === true && rule.to.includes('[]')) throw invalid(rule.at, 'fallback is for a single element');
+  return compileTarget(rule.to, rule.with);
+}
+
+function constantStep(value: unknown, target: Target): SegmentStep & ((part: Part, root: Element) => void) {
+  return (_source: unknown, root: Element) => {
+    if (!target.isSet(root)) target.put(root, value);
+  };
+}
+
+function converterOf(rule: Rule, context: Context): { converter: Converter; info: RuleInfo } {
+  const name = rule.as ?? 'string';
+  const vocabulary = rule.map === undefined ? undefined : context.vocabularies.get(rule.map);
+  if (rule.map !== undefined && vocabulary === undefined) throw invalid(rule.at, `there is no vocabulary ${rule.map}`);
+  const info: RuleInfo = { position: rule.from ?? '', vocabulary };
+  const named = functions[name];
+  if (named !== undefined) return { converter: named, info };
+  if (!context.datatypes.has(name)) throw invalid(rule.at, `there is no data type map and no function ${name}`);
+  const convert = (part: Part, run: Run, { position }: RuleInfo): unknown =>
+    context.datatypes.get(name)?.(part, run, position);
+  return { converter: { takes: 'part', convert }, info };
+}
+
+function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
+  const { converter, info } = converterOf(rule, context);
+  const { segment, field, component, subcomponent } = parsePosition(rule.from as string);
+  if (converter.takes === 'segment') return segmentStep(converter.convert, segment, target, info);
+  if (field === 0) throw invalid(rule.at, `${rule.as} reads a field, not a whole segment`);
+  const way = component === 0 ? wayOf(rule, converter) : undefined;
+  const read = compileRead(
+    way === undefined ? converter : keeping(converter, way),
+    component,
+    subcomponent,
+    info,
+    target,
+  );
+  const readPlain = component === 0 ? compilePlainRead(converter, field, info, target) : undefined;
+  const each = rule.each === true;
+  return (node, root, run, draft) => {
+    const reader = (node.name === segment ? node : node.find(segment))?.reader;
+    if (reader === undefined || reader.isAbsent(field)) return;
+    const text = readPlain === undefined ? undefined : reader.plain(field);
+    if (text === '') return;
+    if (readPlain !== undefined && text !== undefined) {
+      if (text === '""') (draft.removed ??= new Set()).add(target.top);
+      else if (!target.isSet(root)) readPlain(text, reader, run, root);
+      return;
+    }
+    if (way !== undefined && recallField(way, reader, field, target, run, root)) return;
+    const parts = reader.parts(field);
+    const count = each ? parts.length : Math.min(parts.length, 1);
+    for (let index = 0; index < count; index++) {
+      const part = parts[index] as Part;
+      if (part.value.isNull) {
+        (draft.removed ??= new Set()).add(target.top);
+        continue;
+      }
+      if (target.isSet(root)) return;
+      read(part, run, root);
+    }
+  };
+}
+
+function segmentStep(
+  convert: (node: Node, run: Run, info: RuleInfo) => unknown,
+  segment: string,
+  target: Target,
+  info: RuleInfo,
+): SegmentStep {
+  return (node, root, run) => {
+    const source = node.find(segment);
+    if (source === undefined || target.isSet(root)) return;
+    const value = convert(source, run, info);
+    if (value !== undefined) target.put(root, value);
+  };
+}
+
+type FieldConverter = Exclude<Converter, { takes: 'segment' }>;
+type ReadPart = (part: Part, run: Run, root: Element) => void;
+
+/** Reads a part as its converter wants it, puts the value, and takes what was put: the rest stays to be kept beside. */
+function compileRead(
+  converter: FieldConverter,
+  component: number,
+  subcomponent: number,
+  info: RuleInfo,
+  target: Target,
+): ReadPart {
+  const { convert, takes } = converter;
+  if (takes === 'part') {
+    return (part, run, root) => {
+      if (component !== 0 && !part.has(component)) return;
+      const value = convert(component === 0 ? part : part.child(component), run, info);
+      if (value !== undefined) target.put(root, value);
+    };
+  }
+  if (component === 0 && takes === 'whole') {
+    return (part, run, root) => {
+      const value = convert(part.peekAll(), run, info);
+      if (value !== undefined && target.put(root, value)) part.takeAll();
+    };
+  }
+  const index = component === 0 ? 1 : component;
+  const readText = (part: Part, at: number, run: Run, root: Element): void => {
+    const text = part.peek(at);
+    if (text === '' || text === '""') return;
+    const value = convert(text, run, info);
+    if (value !== undefined && target.put(root, value)) part.take(at);
+  };
+  if (subcomponent === 0) return (part, run, root) => readText(part, index, run, root);
+  return (part, run, root) => readText(part.child(index), subcomponent, run, root);
+}
+
+/** The way a rule reads texts, when what they become is kept: it depends on nothing but the text and its sender. */
+function wayOf({ as = 'string', map = '' }: Rule, converter: Converter): string | undefined {
+  return converter.takes === 'part' && converter.isKept === true ? `${as} ${map}` : undefined;
+}
+
+function keeping(converter: FieldConverter, way: string): FieldConverter {
+  if (converter.takes !== 'part') return converter;
+  const { convert } = converter;
+  return { takes: 'part', convert: (part, run, info) => run.readAndKeep(way, part, () => convert(part, run, info)) };
+}
+
+/** Takes over what the same field became in an earlier message; false when it is to be read. */
+function recallField(
+  way: string,
+  reader: SegmentReader,
+  field: number,
+  target: Target,
+  run: Run,
+  root: Element,
+): boolean {
+  const text = reader.single(field);
+  if (text === undefined || text === '' || target.isSet(root)) return text === '';
+  const value = run.recall(way, text);
+  if (value === undefined) return false;
+  reader.take(field);
+  target.put(root, value);
+  return true;
+}
+
+type ReadPlain = (text: string, reader: SegmentReader, run: Run, root: Element) => void;
+
+/** The same for a field that is one text, which is most of them; undefined for a converter that wants its parts. */
+function compilePlainRead(
+  { takes, convert }: FieldConverter,
+  field: number,
+  info: RuleInfo,
+  target: Target,
+): ReadPlain | undefined {
+  if (takes === 'part') return undefined;
+  return (text, reader, run, root) => {
+    if (isBlank(text)) return;
+    const value = convert(text, run, info);
+    if (value !== undefined && target.put(root, value)) reader.take(field);
+  };
+}
+
+function isEmpty(element: Element): boolean {
+  for (const name in element) if (element[name] !== undefined) return false;
+  return true;
+}
+
+export function compileDatatype(map: RuleMap, context: Context): ConvertPart {
+  const steps = map.rules.map((rule) => {
+    const step = compilePartRule(rule, map, context);
+    return context.tracer?.partStep(rule, map, step) ?? step;
+  });
+  return (part, run, position) => {
+    const element: Element = {};
+    for (const step of steps) step(part, element, run, position);
+    return isEmpty(element) ? undefined : element;
+  };
+}
+
+function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartStep {
+  const target = targetOf(rule, map.target);
+  const test = rule.when && compileCondition(rule.when, readsOfPart(map.source, rule.at));
+  const step = rule.from === undefined ? constantStep(rule.const, target) : partStep(rule, map, target, context);
+  if (test === undefined) return step;
+  return (part, root, run, position) => {
+    if (test(part)) step(part, root, run, position);
+  };
+}
+
+function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): PartStep {
+  const { converter, info } = converterOf(rule, context);
+  const [type, component = 0, subcomponent = 0] = (rule.from as string)
+    .split('.')
+    .map((text, index) => (index === 0 ? text : Number(text)));
+  if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
+  if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
+  const reads = new Map<string, ReadPart>();
+  return (part, root, run, position) => {
+    if ((component as number) > part.count || target.isSet(root)) return;
+    let read = reads.get(position);
+    if (read === undefined) {
+      // A code is counted where it stands in the segment (PID-3.5), not where in its data type.
+      const at = component === 0 ? position : `${position}.${component}`;
+      read = compileRead(converter, component as number, subcomponent as number, { ...info, position: at }, target);
+      reads.set(position, read);
+    }
+    read(part, run, root);
+  };
+}
