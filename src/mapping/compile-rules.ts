@@ -68,14 +68,27 @@ function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): Segment
   const target = targetOf(rule, map.target);
   const test = rule.when && compileCondition(rule.when, readsOfSegment);
   const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
-  if (test === undefined && rule.fallback !== true) return step;
+  if (test === undefined && rule.fallback !== true && rule.unique !== true) return step;
   return (node, root, run, draft) => {
     if (test !== undefined && !test(node)) return;
+    if (rule.unique === true) {
+      step(node, root, run, draft);
+      return dropRepeated(root, target.top);
+    }
     if (rule.fallback !== true) return step(node, root, run, draft);
     const wasSet = target.isSet(root);
     step(node, root, run, draft);
     if (!wasSet && target.isSet(root)) (draft.fallback ??= []).push(target.top);
   };
+}
+
+/** What was added last to a list, when the list had it already, goes again. */
+function dropRepeated(root: Element, name: string): void {
+  const list = root[name];
+  if (!Array.isArray(list) || list.length < 2) return;
+  const last = JSON.stringify(list.at(-1));
+  const isRepeated = list.slice(0, -1).some((item) => JSON.stringify(item) === last);
+  if (isRepeated) root[name] = list.slice(0, -1);
 }
 
 function targetOf(rule: Rule, type: string): Target {

@@ -1,7 +1,7 @@
 /** Names, addresses and telephone numbers, where a table of components does not suffice. */
 import { lookUp } from './concepts.ts';
 import type { Extension } from './extensions.ts';
-import { Extended } from './extensions.ts';
+import { Extended, hubExtension } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Part } from './part.ts';
 import type { Element, Run } from './state.ts';
@@ -60,6 +60,32 @@ export function telecom(part: Part, run: Run, { position }: RuleInfo): Element |
     const text = part.get(index);
     if (text !== '') extension.push({ url, valueString: text });
   }
+  for (const [index, name] of [
+    [9, 'telecom-text'],
+    [1, 'telephone-number'],
+    [2, 'telecom-use-code'],
+    [3, 'telecom-equipment'],
+    [4, 'telecom-address'],
+    [11, 'telecom-speed-dial'],
+    [15, 'telecom-expiration-reason'],
+    [16, 'telecom-protection'],
+    [17, 'telecom-shared-id'],
+  ] as const) {
+    if (part.isTakenAt(index)) continue;
+    const text = part.get(index);
+    if (text !== '' && text !== '""') extension.push({ url: hubExtension(name), valueString: text });
+  }
+  const period: Element = {};
+  for (const [index, end] of [
+    [13, 'start'],
+    [14, 'end'],
+  ] as const) {
+    const time = run.dateTime(part.peek(index));
+    if (typeof time !== 'string') continue;
+    part.take(index);
+    period[end] = time;
+  }
+  if (Object.keys(period).length > 0) element['period'] = period;
   if (extension.length > 0) element['extension'] = extension;
   const rank = part.peek(18);
   if (/^[1-9]\d{0,4}$/.test(rank)) element['rank'] = Number(part.get(18));

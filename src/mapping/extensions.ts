@@ -4,6 +4,11 @@
  */
 const base = 'https://health-record-hub.example/fhir';
 
+/** An extension of the hub's own, for what a field of HL7v2 says and R4 has no element for: the name says what it is. */
+export function hubExtension(name: string): string {
+  return `${base}/StructureDefinition/${name}`;
+}
+
 /** Complex: one extension for each segment; inside, one for each value that no rule took, named by its position. */
 export const unmappedUrl = `${base}/StructureDefinition/hl7v2-unmapped`;
 /** The text as sent, where FHIR cannot hold it as it was (an hour without minutes, a time without zone). */

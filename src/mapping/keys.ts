@@ -18,15 +18,15 @@ export type KeyFunction = (node: Node, run: Run, type: string) => string;
 /** Identifier types of HL70203 in the order in which they name a patient best; then untyped, then any other. */
 const patientTypes = ['MR', 'PI', 'PT', 'PN', ''];
 
-function patientKey(node: Node, run: Run): string {
-  const { reader } = node;
-  const { owner } = run.context;
-  // PID-2 and PID-4 are where versions before 2.3.1 put what PID-3 holds now.
-  for (const field of [3, 2, 4]) {
-    const key = primaryIdentifier(reader.parts(field), run);
-    if (key !== undefined) return deriveId(undefined, [owner, 'Patient', ...key]);
-  }
-  return deriveId(undefined, [...run.messageKey, 'Patient', String(reader.segment.position)]);
+/** @param fields where identifiers of the patient stand, the best first */
+function patientKey(fields: readonly number[]): KeyFunction {
+  return ({ reader }, run) => {
+    for (const field of fields) {
+      const key = primaryIdentifier(reader.parts(field), run);
+      if (key !== undefined) return deriveId(undefined, [run.context.owner, 'Patient', ...key]);
+    }
+    return deriveId(undefined, [...run.messageKey, 'Patient', String(reader.segment.position)]);
+  };
 }
 
 /** The identifier that is the patient's in the sender's system: by type, then its own authority, then by text. */
@@ -194,4 +194,10 @@ function messageKey(node: Node, run: Run, type: string): string {
 }
 
 /** Keys that are more than a list of positions. */
-export const keys: Readonly<Record<string, KeyFunction>> = { patient: patientKey, message: messageKey };
+export const keys: Readonly<Record<string, KeyFunction>> = {
+  // PID-2 and PID-4 are where versions before 2.3.1 put what PID-3 holds now.
+  patient: patientKey([3, 2, 4]),
+  // MRG-4 and MRG-2 likewise.
+  mergedPatient: patientKey([1, 4, 2]),
+  message: messageKey,
+};

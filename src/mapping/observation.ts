@@ -92,7 +92,7 @@ function unitOfText(text: string, run: Run): Unit {
 }
 
 /** OBX-6: UCUM where the sender says so or the text leaves no doubt (vocabulary `ucum`); the unit stays as sent. */
-function unitOf(part: Part, run: Run): Unit {
+export function unitOf(part: Part, run: Run): Unit {
   const code = part.get(1);
   const text = part.peek(2);
   const name = part.peek(3);
@@ -243,13 +243,18 @@ function attachmentValue(attachment: Element): Element {
 
 /** ED: Base64 as sent; hexadecimal and plain text are encoded. @see HL7 v2-to-FHIR, ED[Attachment] */
 function encapsulated(part: Part): Element | undefined {
+  const attachment = encapsulatedAttachment(part);
+  return attachment && attachmentValue(attachment);
+}
+
+export function encapsulatedAttachment(part: Part): Element | undefined {
   const encoding = part.peek(4).toLowerCase();
   const data = encoded(part.peek(5), encoding);
   if (data === undefined) return undefined;
   part.take(4);
   part.take(5);
-  const contentType = mediaType(part, 2);
-  return attachmentValue({ ...(contentType === undefined ? undefined : { contentType }), data });
+  // att-1: data has a content type; what the sender does not name is bytes.
+  return { contentType: mediaType(part, 2) ?? 'application/octet-stream', data };
 }
 
 function encoded(data: string, encoding: string): string | undefined {
@@ -264,11 +269,16 @@ const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /** RP: a pointer, never followed by the hub. @see HL7 v2-to-FHIR, RP[Attachment] */
 function pointer(part: Part): Element | undefined {
+  const attachment = pointerAttachment(part);
+  return attachment && attachmentValue(attachment);
+}
+
+export function pointerAttachment(part: Part): Element | undefined {
   const url = part.peek(1);
   if (!/^\S+$/.test(url)) return undefined;
   part.take(1);
   const contentType = mediaType(part, 3);
-  return attachmentValue({ ...(contentType === undefined ? undefined : { contentType }), url });
+  return { ...(contentType === undefined ? undefined : { contentType }), url };
 }
 
 const values: Readonly<Record<string, Value | undefined>> = {

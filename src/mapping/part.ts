@@ -58,6 +58,10 @@ export class Part {
     else (this.#beyond ??= new Set()).add(index);
   }
 
+  isTakenAt(index: number): boolean {
+    return this.#isWhole || this.#isTaken(index);
+  }
+
   takeAll(): void {
     this.#isWhole = true;
   }

@@ -50,7 +50,10 @@ export function conceptOrganization(part: Part, run: Run): Reference | undefined
   if (id === '' && name === '') return undefined;
   const system = part.peek(3);
   const key = id === '' ? ['name', name] : [system || run.facility, id];
-  const element: Element = id === '' ? {} : { identifier: [{ value: id }] };
+  // The name of the coding system is the authority of the number, as people there say it.
+  const assigner = part.get(3);
+  const identifier = assigner === '' ? { value: id } : { value: id, assigner: { display: assigner } };
+  const element: Element = id === '' ? {} : { identifier: [identifier] };
   // org-1: an organization has a name or an identifier; one of both is certain here.
   const draft = run.share('Organization', key, name === '' ? element : { ...element, name });
   return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
@@ -105,6 +108,8 @@ function readLocation(part: Part, run: Run): Reference | undefined {
     });
   }
   const description = part.get(9);
+  const kind = part.get(6);
+  if (inner !== undefined && kind !== '') run.share('Location', key, { type: [{ text: kind }] });
   if (inner === undefined && description === '') return undefined;
   if (description !== '') inner = run.share('Location', inner ? key : ['description', description], { description });
   return { reference: (inner as DraftBuilder).reference, display: names.reverse().join(', ') || description };
@@ -148,7 +153,8 @@ export function authoritySystem(part: Part, run: Run): string | undefined {
   const system = systemOf(namespace, universal, part.peek(3), run);
   if (system === undefined) return undefined;
   part.take(universal === '' ? 1 : 2);
-  part.take(3);
+  // What kind of id it is, the URI says; a kind that no URI stands for stays beside.
+  if (system.startsWith('urn:')) part.take(3);
   return system;
 }
 

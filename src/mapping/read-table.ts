@@ -16,7 +16,7 @@ import type {
   VocabularySource,
 } from './table.ts';
 
-const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'fallback'];
+const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'unique', 'fallback'];
 
 export function readRuleMap(table: Table, sourceWord: string, targetWord: string): RuleMap {
   table.only([], ['id', sourceWord, targetWord, 'rules']);
@@ -52,6 +52,7 @@ function readRule(table: Table, path: Path): Rule {
     map: table.optional([...path, 'map']),
     const: constant,
     with: value['with'] === undefined ? undefined : table.record([...path, 'with']),
+    unique: table.flag([...path, 'unique']),
     fallback: table.flag([...path, 'fallback']),
     at: table.at(path),
   };

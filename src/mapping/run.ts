@@ -8,7 +8,7 @@ import type { Hl7Message } from './message.ts';
 import { nest, type Node } from './nesting.ts';
 import type { Leaf } from './part.ts';
 import { precedenceOf } from './precedence.ts';
-import { type DraftBuilder, Run, type Reference } from './state.ts';
+import { type DraftBuilder, type Element, Run, type Reference } from './state.ts';
 
 /**
  * The resources that a message speaks of, with stable ids, and an account of all that no rule took.
@@ -27,9 +27,23 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   for (const build of what.builds) buildDrafts(build, nodesOf(build.segment), run);
   for (const build of what.builds) if (build.refs.length > 0) linkDrafts(build, nodesOf(build.segment), run);
   for (const command of what.commands) giveCommand(command, nodesOf(command.segment), run);
+  dropEmptyProvenance(run);
   keepTheRest(run);
   const { commands, snapshots, unmapped, issues } = run;
   return { drafts: order(run.drafts), commands, snapshots, unmapped, issues, mapVersion: map.version };
+}
+
+/** R4 wants of a Provenance that it is about something; a message that only deletes, or holds nothing, has no target for it. */
+function dropEmptyProvenance(run: Run): void {
+  const at = run.drafts.findIndex(({ type, resource }) => type === 'Provenance' && resource['target'] === undefined);
+  if (at < 0) return;
+  run.drafts.splice(at, 1);
+  run.nodes[0].drafts.length = 0;
+  if (run.drafts.length > 0) return;
+  throw new Problem('required', 'nothing in the message becomes a resource', {
+    expression: 'MSH',
+    hint: 'Send the segments that the message type asks for.',
+  });
 }
 
 /** The message map for MSH-9, or for EVN-1 or the code's default event where MSH-9 has only a code. */
@@ -144,7 +158,7 @@ function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void
     return;
   }
   if (ref.find !== undefined) {
-    for (const reference of ref.find(node, draft, run)) putReference(ref, draft, reference);
+    for (const element of ref.find(node, draft, run)) putReference(ref, draft, element);
     return;
   }
   for (const item of candidatesOf(ref, node, run)) if (item !== draft) put(ref, draft, item);
@@ -173,7 +187,7 @@ function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void 
   putReference(ref, draft, { reference: target.reference });
 }
 
-function putReference(ref: CompiledRef, draft: DraftBuilder, reference: Reference): void {
+function putReference(ref: CompiledRef, draft: DraftBuilder, reference: Reference | Element): void {
   if (!ref.target.isSet(draft.resource)) ref.target.put(draft.resource, reference);
 }
 

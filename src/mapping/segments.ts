@@ -1,10 +1,11 @@
 /** Elements that are made of several fields of a segment. */
 import { toConcept } from './concepts.ts';
-import { controlIdSystem, dataAbsentReasonUrl, Extended } from './extensions.ts';
+import { telecom } from './contact.ts';
+import { controlIdSystem, dataAbsentReasonUrl, Extended, hubExtension } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import { addressOf, organization, practitioner } from './parties.ts';
+import { addressOf, entityIdentifier, location, organization, practitioner } from './parties.ts';
 import type { Element, Reference, Run } from './state.ts';
 
 const participantType = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
@@ -16,6 +17,8 @@ export function note(node: Node, run: Run, info: RuleInfo): Element | undefined 
   if (text.trim() === '') return undefined;
   for (const line of lines) line.takeAll();
   const annotation: Element = {};
+  const extension = [...codedBeside(node, run, 2, 'note-source'), ...codedBeside(node, run, 4, 'note-type')];
+  if (extension.length > 0) annotation['extension'] = extension;
   const [author] = node.reader.parts(5);
   const reference = author && practitioner(author, run, info);
   if (reference !== undefined) annotation['authorReference'] = reference;
@@ -27,6 +30,83 @@ export function note(node: Node, run: Run, info: RuleInfo): Element | undefined 
   }
   annotation['text'] = text;
   return annotation;
+}
+
+/** A code that R4's element has no place for, as an extension of the hub's own. */
+function codedBeside(node: Node, run: Run, field: number, name: string): Element[] {
+  const [part] = node.reader.parts(field);
+  const concept = part && toConcept(part, run, { position: `${node.name}-${field}`, vocabulary: undefined });
+  return concept === undefined ? [] : [{ url: hubExtension(name), valueCodeableConcept: concept }];
+}
+
+/** SFT: the software that made the message, as a device that took part. @see HL7 v2-to-FHIR, SFT[MessageHeader.source] */
+export function softwareAgent(node: Node, run: Run, info: RuleInfo): Element | undefined {
+  const { reader } = node;
+  const [vendor] = reader.parts(1);
+  const [version, product, build, about] = [2, 3, 4, 5].map((field) => reader.whole(field));
+  if (!product && !version) return undefined;
+  const maker = vendor && organization(vendor, run, info);
+  const key = [maker?.display ?? '', product ?? '', version ?? '', build ?? ''];
+  const notes = about ? [{ text: about }] : undefined;
+  const draft = run.share('Device', key, {
+    ...(maker?.display === undefined ? undefined : { manufacturer: maker.display }),
+    ...(product ? { deviceName: [{ name: product, type: 'model-name' }] } : undefined),
+    ...(version ? { version: [{ value: version }] } : undefined),
+    ...(build ? { identifier: [{ value: build }] } : undefined),
+    ...(notes && { note: notes }),
+  });
+  const [installed] = reader.parts(6);
+  const time = installed && run.dateTime(installed.peek(1));
+  if (typeof time === 'string') {
+    installed?.take(1);
+    draft.add({ extension: [{ url: hubExtension('installed'), valueDateTime: time }] });
+  }
+  for (const field of [2, 3, 4, 5]) for (const part of reader.parts(field)) part.takeAll();
+  return {
+    type: { coding: [{ system: participantType, code: 'assembler', display: 'Assembler' }] },
+    who: { reference: draft.reference, ...(product ? { display: product } : undefined) },
+  };
+}
+
+/** PRT: somebody, or something, that took part in what the segment before says. @see HL7 v2.7 section 7.3.4 */
+export function participation(node: Node, run: Run, info: RuleInfo): Element | undefined {
+  const { reader } = node;
+  const extension: Element[] = [];
+  const add = (url: string, kind: string, value: unknown): void => {
+    if (value !== undefined) extension.push({ url, [`value${kind}`]: value });
+  };
+  const each = (field: number, read: (part: Part) => unknown): unknown[] => reader.parts(field).map(read);
+  for (const value of each(4, (part) => toConcept(part, run, info))) add('function', 'CodeableConcept', value);
+  for (const value of each(5, (part) => practitioner(part, run, info))) add('person', 'Reference', value);
+  for (const value of each(6, (part) => toConcept(part, run, info))) add('provider-type', 'CodeableConcept', value);
+  for (const value of each(7, (part) => toConcept(part, run, info))) add('unit-type', 'CodeableConcept', value);
+  for (const value of each(8, (part) => organization(part, run, info))) add('organization', 'Reference', value);
+  for (const value of each(9, (part) => location(part, run))) add('location', 'Reference', value);
+  for (const value of each(10, (part) => entityIdentifier(part, run))) add('device', 'Identifier', value);
+  for (const [field, url] of [
+    [11, 'begin'],
+    [12, 'end'],
+  ] as const) {
+    const [part] = reader.parts(field);
+    const value = part && run.dateTime(part.peek(1));
+    if (typeof value === 'string') part?.take(1);
+    if (typeof value === 'string') add(url, 'DateTime', value);
+  }
+  for (const value of each(13, (part) => toConcept(part, run, info))) add('role-type', 'CodeableConcept', value);
+  const address = run.map.datatypes.get('XAD');
+  for (const value of each(14, (part) => address?.(part, run, 'PRT-14'))) add('address', 'Address', value);
+  for (const value of each(15, (part) => telecom(part, run, info))) add('telecom', 'ContactPoint', value);
+  for (const field of [1, 16, 17, 18, 19, 20, 21, 22]) {
+    const text = reader.whole(field);
+    if (text !== '') for (const part of reader.parts(field)) part.takeAll();
+    if (text !== '') add(`PRT-${field}`, 'String', text);
+  }
+  const action = reader.peek(2);
+  if (action !== '') {
+    reader.take(2);
+    add('action', 'Code', action);
+  }
+  return extension.length === 0 ? undefined : { url: hubExtension('participation'), extension };
 }
 
 /** DG1 as Encounter.diagnosis of the visit it came with. @see HL7 v2-to-FHIR, DG1[Encounter] */

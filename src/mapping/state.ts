@@ -66,7 +66,7 @@ export class Run {
   readonly map: CompiledMap;
   readonly context: MapContext;
   /** Every segment, in the order sent. */
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly [Node, ...Node[]];
   /** The event: `A01`, `R01`. */
   readonly event: string;
   /** Facility and control id: what identifies the message, and so whatever in it has no identifier of its own. */

@@ -45,6 +45,8 @@ export interface Rule {
   readonly const?: unknown;
   /** Constants beside the value, where the value brings none of its own. */
   readonly with?: Readonly<Record<string, unknown>>;
+  /** An element that is in the list already is not added again. */
+  readonly unique?: boolean;
   /** Holds only while nothing better is known: a stored value wins over it. */
   readonly fallback?: boolean;
   /** `file:line`, for messages about this rule. */

@@ -107,8 +107,8 @@ describe('nothing is lost in silence', () => {
 
   it('set ids stay but are not counted', () => {
     const mapped = fixture('oru-r01.hl7');
-    assert.ok(json(mapped.drafts).includes('{"url":"OBX-1","valueString":"3"}'));
-    assert.ok(!mapped.unmapped.some((item) => item.position === 'OBX-1'));
+    assert.ok(json(mapped.drafts).includes('{"url":"PID-1","valueString":"1"}'));
+    assert.ok(!mapped.unmapped.some((item) => item.position === 'PID-1'));
   });
 
   it('repetitions, components and subcomponents each keep their place', () => {
@@ -126,10 +126,9 @@ describe('nothing is lost in silence', () => {
 
 describe('what is refused, and why', () => {
   const cases: [what: string, type: string, segments: string[], code: string][] = [
-    ['a merge', 'ADT^A40', ['PID|1||P1'], 'not-supported'],
     ['an unknown event', 'ADT^A99', ['PID|1||P1'], 'not-supported'],
     ['an event that nothing names', 'ADT', ['PID|1||P1'], 'not-supported'],
-    ['another message type', 'SIU^S12', ['PID|1||P1'], 'not-supported'],
+    ['another message type', 'QBP^Q22', ['PID|1||P1'], 'not-supported'],
     ['no type', '', ['PID|1||P1'], 'not-supported'],
   ];
   for (const [what, type, segments, code] of cases) {

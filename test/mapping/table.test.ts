@@ -32,7 +32,7 @@ describe('a table is checked when it is loaded; an error names file and line', (
 
   const pid = 'hl7v2/segments/pid-patient.yaml';
   const cases: [what: string, file: string, line: string, expected: RegExp][] = [
-    ['a rule without id', pid, '  - { from: PID-1, to: Patient.language }', /pid-patient\.yaml:\d\d: id is missing/],
+    ['a rule without id', pid, '  - { from: PID-1, to: Patient.language }', /pid-patient\.yaml:\d+: id is missing/],
     [
       'an id used twice',
       pid,

@@ -1,0 +1,219 @@
+/** Problems, allergies, roles and master files: what their segments say in ways of their own. */
+import { toConcept } from './concepts.ts';
+import { telecom } from './contact.ts';
+import { hubExtension } from './extensions.ts';
+import type { RuleInfo } from './functions.ts';
+import type { Node } from './nesting.ts';
+import type { Part } from './part.ts';
+import { location, practitioner } from './parties.ts';
+import type { Element, Reference, Run } from './state.ts';
+
+const terminology = 'http://terminology.hl7.org/CodeSystem';
+
+function coded(system: string, code: string): Element {
+  return { coding: [{ system: `${terminology}/${system}`, code }] };
+}
+
+/** HL70438, IAM-17: an allergy that was found wrong, or is no more. */
+export function allergyStatus(text: string): Element | undefined {
+  if (text === 'I') return coded('allergyintolerance-clinical', 'inactive');
+  // ait-1: one that was entered in error has no clinical status.
+  return text === 'E' ? undefined : coded('allergyintolerance-clinical', 'active');
+}
+
+export function allergyVerification(text: string): Element | undefined {
+  const codes: Readonly<Record<string, string>> = {
+    U: 'unconfirmed',
+    P: 'unconfirmed',
+    S: 'unconfirmed',
+    C: 'confirmed',
+    D: 'refuted',
+    E: 'entered-in-error',
+  };
+  const code = codes[text];
+  return code === undefined ? undefined : coded('allergyintolerance-verification', code);
+}
+
+/** PRB-14 is of a user-defined table: words that are common for a problem that is over. */
+export function conditionStatus(part: Part): Element {
+  const text = `${part.peek(1)} ${part.peek(2)}`.toUpperCase();
+  if (/RESOLVED|CURED/.test(text)) return coded('condition-clinical', 'resolved');
+  return coded('condition-clinical', /INACTIVE|CLOSED/.test(text) ? 'inactive' : 'active');
+}
+
+/** ROL: a person's part in a visit, with its time. @see HL7 v2-to-FHIR, ROL[PractitionerRole] */
+export function roleParticipant(node: Node, run: Run): Element | undefined {
+  const { reader } = node;
+  const [person] = reader.parts(4);
+  const individual = person && practitioner(person, run, { position: 'ROL-4', vocabulary: undefined });
+  if (individual === undefined) return undefined;
+  for (const other of reader.parts(4).slice(1)) practitioner(other, run, { position: 'ROL-4', vocabulary: undefined });
+  const [role] = reader.parts(3);
+  const type = role && toConcept(role, run, { position: 'ROL-3', vocabulary: undefined });
+  const period: Element = {};
+  for (const [field, name] of [
+    [5, 'start'],
+    [6, 'end'],
+  ] as const) {
+    const [part] = reader.parts(field);
+    const value = part && run.dateTime(part.peek(1));
+    if (typeof value !== 'string') continue;
+    part?.take(1);
+    period[name] = value;
+  }
+  const extension: Element[] = [];
+  for (const [field, name] of [
+    [9, 'provider-type'],
+    [10, 'organization-unit-type'],
+    [7, 'role-duration'],
+    [8, 'role-action-reason'],
+  ] as const) {
+    const [part] = reader.parts(field);
+    const valueCodeableConcept = part && toConcept(part, run, { position: `ROL-${field}`, vocabulary: undefined });
+    if (valueCodeableConcept !== undefined) extension.push({ url: hubExtension(name), valueCodeableConcept });
+  }
+  for (const part of reader.parts(11)) {
+    const valueAddress = run.map.datatypes.get('XAD')?.(part, run, 'ROL-11');
+    if (valueAddress !== undefined) extension.push({ url: hubExtension('role-address'), valueAddress });
+  }
+  for (const part of reader.parts(12)) {
+    const valueContactPoint = telecom(part, run, { position: 'ROL-12', vocabulary: undefined });
+    if (valueContactPoint !== undefined) extension.push({ url: hubExtension('role-phone'), valueContactPoint });
+  }
+  return {
+    ...(extension.length === 0 ? undefined : { extension }),
+    ...(type === undefined ? undefined : { type: [type] }),
+    ...(Object.keys(period).length === 0 ? undefined : { period }),
+    individual,
+  };
+}
+
+/** PRD-2 and PRD-7: the person of a referral's role, by number where there is one. */
+export function providerPerson(node: Node, run: Run): Reference | undefined {
+  const [name] = node.reader.parts(2);
+  const [number] = node.reader.parts(7);
+  const human = name && run.map.datatypes.get('XPN')?.(name, run, 'PRD-2');
+  if (human === undefined) return undefined;
+  const key = number === undefined ? ['name', name?.peekAll() ?? ''] : [run.facility, number.peek(1)];
+  const draft = run.share('Practitioner', key, { name: [human] });
+  const texts = [...((human['given'] as string[] | undefined) ?? []), human['family']];
+  return { reference: draft.reference, display: texts.filter((text) => typeof text === 'string').join(' ') };
+}
+
+/** PLN: a practitioner's licence or number. @see HL7 v2-to-FHIR, PLN[Identifier] */
+export function providerIdentifier(part: Part, run: Run, info: RuleInfo): Element | undefined {
+  const value = part.get(1);
+  if (value === '') return undefined;
+  const type = toConcept(part.child(2), run, info);
+  const state = part.get(3);
+  const end = run.dateTime(part.peek(4));
+  if (typeof end === 'string') part.take(4);
+  return {
+    ...(type === undefined ? undefined : { type }),
+    value,
+    ...(typeof end === 'string' ? { period: { end } } : undefined),
+    ...(state === '' ? undefined : { assigner: { display: state } }),
+  };
+}
+
+/** A number alone, of whatever data type, as Identifier; its words and system stand beside. */
+export function valueIdentifier(part: Part): Element | undefined {
+  const value = part.peek(1).trim();
+  if (value === '' || value === '""') return undefined;
+  part.take(1);
+  const words = part.get(2);
+  return words === '' ? { value } : { value, assigner: { display: words } };
+}
+
+/** HL70183, STF-7. */
+export function activeFlag(text: string): boolean | undefined {
+  if (text === 'A' || text === 'Y') return true;
+  return text === 'I' || text === 'N' ? false : undefined;
+}
+
+export function emailAddress(text: string): Element | undefined {
+  return text.trim() === '' ? undefined : { system: 'email', value: text.trim() };
+}
+
+/** DIN: when somebody began to work, as a period. */
+export function activation(part: Part, run: Run): Element | undefined {
+  const start = run.dateTime(part.peek(1));
+  if (typeof start !== 'string') return undefined;
+  part.take(1);
+  return { start };
+}
+
+/** PL as what it is called, where the segment is about the place itself. */
+export function locationIdentifier(part: Part): Element | undefined {
+  const value = part.peekAll().replace(/\^+$/, '');
+  return value === '' ? undefined : { value };
+}
+
+export function locationText(part: Part): string | undefined {
+  const names = Array.from({ length: Math.min(part.count, 4) }, (_, index) => part.child(index + 1).peek(1));
+  const text = names.filter((name) => name !== '').join(' ');
+  if (text === '') return undefined;
+  part.takeAll();
+  return text;
+}
+
+export function locationName(node: Node, run: Run): string | undefined {
+  const [part] = node.reader.parts(1);
+  if (part === undefined) return undefined;
+  location(part, run);
+  return locationText(part);
+}
+
+/** PID-10 and PID-22 with codes of the United States' systems, else as the sender's own coding (a people of China, GB 3304). */
+const census = new Set(['urn:oid:2.16.840.1.113883.6.238', 'http://terminology.hl7.org/CodeSystem/v3-Race']);
+const oldCensus = new Set(['CDCREC', 'HL70005', 'HL70189', '2.16.840.1.113883.6.238']);
+
+export function race(part: Part, run: Run, info: RuleInfo): Element | undefined {
+  return populationGroup(part, run, info, 'us-core-race', 'race');
+}
+
+export function ethnicity(part: Part, run: Run, info: RuleInfo): Element | undefined {
+  return populationGroup(part, run, info, 'us-core-ethnicity', 'ethnic-group');
+}
+
+/** @see http://hl7.org/fhir/us/core/StructureDefinition-us-core-race.html */
+function populationGroup(part: Part, run: Run, info: RuleInfo, core: string, own: string): Element | undefined {
+  const system = part.peek(3);
+  const code = part.peek(1);
+  const concept = toConcept(part, run, info);
+  if (concept === undefined) return undefined;
+  const isCensus = oldCensus.has(system) || census.has(system);
+  if (!isCensus || !/^\d{4}-\d$/.test(code)) return { url: hubExtension(own), valueCodeableConcept: concept };
+  const [valueCoding] = concept.coding ?? [];
+  const text = valueCoding?.display ?? concept.text ?? code;
+  const others = (concept.coding ?? []).slice(1).map((coding) => ({ url: 'detailed', valueCoding: coding }));
+  return {
+    url: `http://hl7.org/fhir/us/core/StructureDefinition/${core}`,
+    extension: [{ url: 'ombCategory', valueCoding }, ...others, { url: 'text', valueString: text }],
+  };
+}
+
+/** FC: the class, without the date from which it holds. @see HL7 v2.5.1 section 2.A.28 */
+export function financialClass(part: Part, run: Run, info: RuleInfo): Element | undefined {
+  return toConcept(part.child(1), run, info) as Element | undefined;
+}
+
+/** JCC: job code and class. */
+export function jobCode(part: Part): Element | undefined {
+  const [code, job] = [part.get(1), part.get(2)];
+  const coding = [code, job].filter((text) => text !== '').map((text) => ({ code: text }));
+  const text = part.get(3);
+  if (coding.length === 0 && text === '') return undefined;
+  return { ...(coding.length === 0 ? undefined : { coding }), ...(text === '' ? undefined : { text }) };
+}
+
+/** The whole field as one text, whatever it is made of. */
+export function wholeText(part: Part): string | undefined {
+  const text = part
+    .peekAll()
+    .replaceAll(/[\^&]+/g, ' ')
+    .trim();
+  if (text === '') return undefined;
+  part.takeAll();
+  return text;
+}
