@@ -7,6 +7,7 @@ import type { ConvertOptions } from './cli/convert.ts';
 import type { DemoOptions } from './cli/demo/command.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ReplayOptions } from './cli/replay.ts';
+import type { OutboundListOptions, SendCommandOptions } from './cli/send.ts';
 import type { SimulateOptions } from './cli/simulate/command.ts';
 import type { TokenOptions } from './cli/token.ts';
 import { Problem } from './fhir/problem.ts';
@@ -59,6 +60,8 @@ function buildProgram(environmentHelp: string): Command {
     .option('--all', 'every message')
     .action(async (options: ReplayOptions) => (await import('./cli/replay.ts')).runReplay(options, environment));
 
+  addOutboundCommands(program, environment);
+
   program
     .command('token')
     .description("print an access token of the hub's own issuer, for local use; needs HUB_DATA_DIR alone")
@@ -105,12 +108,23 @@ function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): 
   command
     .command('add')
     .argument('<name>', 'letters, digits, dot, dash and underscore')
-    .description('register a source; a running hub knows it within a second')
-    .requiredOption('--kind <kind>', 'hl7v2-mllp or hl7v2-http')
-    .requiredOption('--organization <ref>', 'Organization/x, the owner of what it sends')
-    .requiredOption('--facility <value>', "a value of MSH-4 it may name; repeat for more, '*' for any", collect, [])
-    .option('--port <number>', 'a listener of its own instead of the shared one')
-    .option('--charset <name>', 'of messages without MSH-18')
+    .description('register a source, or a destination; a running hub knows it within a second')
+    .requiredOption('--kind <kind>', 'hl7v2-mllp or hl7v2-http; hl7v2-mllp-out for a destination')
+    .requiredOption('--organization <ref>', 'Organization/x, the owner of what it sends, or who receives')
+    .requiredOption(
+      '--facility <value>',
+      "a value of MSH-4 it may name; repeat for more, '*' for any; of a destination: MSH-6",
+      collect,
+      [],
+    )
+    .option('--port <number>', 'a listener of its own instead of the shared one; of a destination: where it listens')
+    .option('--host <name>', 'of a destination: where it is')
+    .option('--tls', 'of a destination: over TLS, its certificate checked')
+    .option('--hl7-version <version>', 'of a destination: MSH-12 [2.5.1]')
+    .option('--application <name>', 'of a destination: MSH-5 [its facility]')
+    .option('--sender <application^facility>', 'of a destination: MSH-3 and MSH-4 [HUB^HUB]')
+    .option('--refusal <policy>', 'of a destination: after AE or AR it waits for a person (stop) or goes on (park)')
+    .option('--charset <name>', 'of messages without MSH-18; of a destination: MSH-18 [UNICODE UTF-8]')
     .option('--zone <zone>', 'of times sent without one: Asia/Shanghai, +08:00')
     .option('--ack <mode>', 'auto (MSH-15/16), original or enhanced')
     .option('--poison <policy>', 'after a message that cannot be processed its lane goes on (continue) or waits (hold)')
@@ -123,6 +137,37 @@ function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): 
     .command('list')
     .description('one line of JSON each')
     .action(async () => (await import('./cli/endpoint.ts')).runEndpointList(environment));
+}
+
+function addOutboundCommands(program: Command, environment: NodeJS.ProcessEnv): void {
+  program
+    .command('send')
+    .argument('<destination>', 'the name of an endpoint of kind hl7v2-mllp-out')
+    .argument('<message>', 'SIU^S12, SRM^S01, ORM^O01, ORU^R01 and their like; SIU_S12 is the same')
+    .description('queue an HL7v2 message built from a FHIR Bundle on stdin; it is sent until it is answered')
+    .option('--resource <reference>', 'from the store instead: Appointment/x and what the receiver may see around it')
+    .action(async (destination: string, message: string, options: SendCommandOptions) =>
+      (await import('./cli/send.ts')).runSend(destination, message, options, environment),
+    );
+  const outbound = program.command('outbound').description('what was sent, and what became of it');
+  outbound
+    .command('list')
+    .description('one line of JSON each')
+    .option('--destination <name>', 'to this one')
+    .option('--status <status>', 'waiting, accepted, refused, parked or dropped')
+    .action(async (options: OutboundListOptions) =>
+      (await import('./cli/send.ts')).runOutboundList(options, environment),
+    );
+  for (const [name, status, what] of [
+    ['retry', 'waiting', 'send a refused message again, in its old place'],
+    ['drop', 'dropped', 'give a refused message up, so that the next ones pass'],
+  ] as const) {
+    outbound
+      .command(name)
+      .argument('<id>', 'as the list shows it')
+      .description(what)
+      .action(async (id: string) => (await import('./cli/send.ts')).runOutboundDecide(id, status, environment));
+  }
 }
 
 function withFilter(command: Command): Command {

@@ -10,6 +10,7 @@ import { openApp } from './hub/app.ts';
 import { openIntake } from './hub/intake.ts';
 import type { Logger } from './hub/log.ts';
 import { openMetrics } from './hub/metrics.ts';
+import { startOutbound } from './hub/outbound.ts';
 import { openStorage } from './hub/storage.ts';
 import { startWorkers } from './hub/workers.ts';
 import { openRegistry } from './ingest/endpoint.ts';
@@ -61,6 +62,9 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
         onStored: () => workers?.wake(),
       })
     : undefined;
+  const sending = config.roles.has('worker')
+    ? await startOutbound({ database: storage.database, log, metrics })
+    : undefined;
   let isAccepting = true;
   const app = await openApp({
     config,
@@ -82,7 +86,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
       await intake?.close();
     },
     stop: async () => {
-      await workers?.close();
+      await Promise.all([workers?.close(), sending?.close()]);
       endpoints.close();
       await audit.close();
       await Promise.all([auditDatabase.close(), intakeDatabase.close()]);

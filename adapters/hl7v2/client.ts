@@ -11,7 +11,7 @@ import { parseMessage } from './message.ts';
 export interface ClientOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly ca: string; readonly key?: string; readonly cert?: string; readonly servername?: string };
+  readonly tls?: { readonly ca?: string; readonly key?: string; readonly cert?: string; readonly servername?: string };
   /** Messages sent ahead of their answers. */
   readonly depth?: number;
   /** Silence after which the connection is given up and everything unanswered is sent again. */
@@ -29,6 +29,8 @@ export interface Ack {
   readonly code: string;
   /** MSA-2. */
   readonly controlId: string;
+  /** ERR-3.1 of each ERR, before version 2.5 ERR-1.4.1: codes of HL70357. */
+  readonly errorCodes: readonly string[];
   readonly bytes: Buffer;
 }
 
@@ -181,8 +183,14 @@ function controlIdOf(message: Uint8Array): string {
 
 function readAck(bytes: Buffer): Ack | undefined {
   try {
-    const msa = parseMessage(latin1(bytes)).first('MSA');
-    return msa === undefined ? undefined : { code: msa.text(1), controlId: msa.field(2)[0]?.raw ?? '', bytes };
+    const message = parseMessage(latin1(bytes));
+    const msa = message.first('MSA');
+    if (msa === undefined) return undefined;
+    const errors = message.segments.filter(({ name }) => name === 'ERR');
+    const errorCodes = errors
+      .map((err) => err.text(3) || (err.field(1)[0]?.get(4) ?? ''))
+      .filter((code) => code !== '');
+    return { code: msa.text(1), controlId: msa.field(2)[0]?.raw ?? '', errorCodes, bytes };
   } catch {
     // Not an HL7v2 message: as good as no answer, and the wait for one goes on.
     return undefined;

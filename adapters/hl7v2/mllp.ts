@@ -6,6 +6,7 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { Problem } from '../../src/fhir/problem.ts';
 import type { Connection, Listener } from '../../src/ingest/contract.ts';
 import { answerMessage, answerTooLong, type Answer, type AnswerOptions } from './answer.ts';
 import { frame, FrameReader, type Frame } from './frames.ts';
@@ -62,7 +63,8 @@ export interface MllpOptions extends AnswerOptions {
 }
 
 export interface MllpEvent {
-  readonly kind: 'opened' | 'closed' | 'answered' | 'refused' | 'limit';
+  /** `unfollowed`: an accepted message whose application acknowledgment could not be made; its sender waits for it. */
+  readonly kind: 'opened' | 'closed' | 'answered' | 'refused' | 'limit' | 'unfollowed';
   readonly address: string;
   readonly reason?: string;
 }
@@ -312,7 +314,11 @@ class MllpConnection {
       this.#later--;
       this.#endWhenDone();
     };
-    void later.catch(() => undefined).then(finish);
+    void later.then(finish, (error: unknown) => {
+      const reason = error instanceof Problem ? error.code : 'exception';
+      this.#server.event('unfollowed', this.from.address, reason);
+      finish(undefined);
+    });
   }
 
   #endWhenDone(): void {

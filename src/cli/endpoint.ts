@@ -1,9 +1,11 @@
-/** `hub endpoint add` and `hub endpoint list`: the registry of sources. A running hub knows a new one within a second. */
+/** `hub endpoint add` and `hub endpoint list`: sources and destinations. A running hub knows a new one within a second. */
 import { readConfig } from '../config.ts';
 import { Problem } from '../fhir/problem.ts';
+import { registerDestination } from '../hub/outbound.ts';
 import { openStorage } from '../hub/storage.ts';
 import type { AckMode, Endpoint, EndpointKind, PoisonPolicy } from '../ingest/contract.ts';
 import { addEndpoint, listEndpoints } from '../ingest/endpoint.ts';
+import { listDestinations, type Destination, type NewDestination } from '../outbound/destination.ts';
 
 export interface EndpointOptions {
   readonly kind: string;
@@ -16,17 +18,27 @@ export interface EndpointOptions {
   readonly poison?: string;
   readonly certificate?: string;
   readonly address?: readonly string[];
+  readonly host?: string;
+  readonly tls?: true;
+  readonly hl7Version?: string;
+  readonly application?: string;
+  readonly sender?: string;
+  readonly refusal?: string;
 }
 
 export const kinds: readonly EndpointKind[] = ['hl7v2-mllp', 'hl7v2-http'];
 export const ackModes: readonly AckMode[] = ['auto', 'original', 'enhanced'];
 export const poisonPolicies: readonly PoisonPolicy[] = ['continue', 'hold'];
 
+/** The kind of endpoints that are called, where the others call. */
+const outboundKind = 'hl7v2-mllp-out';
+
 export async function runEndpointAdd(
   name: string,
   options: EndpointOptions,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
+  if (options.kind === outboundKind) return addOutbound(name, options, environment);
   const { organization, charset, zone, certificate } = options;
   const wanted = {
     name,
@@ -49,17 +61,54 @@ export async function runEndpointAdd(
   }
 }
 
+async function addOutbound(name: string, options: EndpointOptions, environment: NodeJS.ProcessEnv): Promise<void> {
+  const wanted = readDestination(name, options);
+  const storage = await openStorage(readConfig(environment));
+  try {
+    print({ kind: outboundKind, ...(await registerDestination(storage.database, wanted)) });
+  } finally {
+    await storage.close();
+  }
+}
+
+/** @throws Problem required, value */
+function readDestination(name: string, options: EndpointOptions): NewDestination {
+  const { organization, host, port, facility, charset, ack } = options;
+  if (host === undefined || port === undefined) {
+    throw new Problem('required', 'a destination has --host and --port', { expression: '--host' });
+  }
+  const [facilityName = '', other] = facility;
+  if (other !== undefined) throw new Problem('value', 'a destination has one --facility', { expression: '--facility' });
+  const [application = '', senderFacility = application] = options.sender?.split('^') ?? [];
+  return {
+    name,
+    organization,
+    host,
+    port: Number(port),
+    isTls: options.tls === true,
+    receiver: { application: options.application ?? facilityName, facility: facilityName },
+    ...(options.sender === undefined ? {} : { sender: { application, facility: senderFacility } }),
+    ...(options.hl7Version === undefined ? {} : { version: options.hl7Version }),
+    ...(charset === undefined ? {} : { charset }),
+    ...(ack === undefined ? {} : { ackMode: oneOf(['original', 'enhanced'] as const, ack, '--ack') }),
+    ...(options.refusal === undefined
+      ? {}
+      : { refusalPolicy: oneOf(['stop', 'park'] as const, options.refusal, '--refusal') }),
+  };
+}
+
 export async function runEndpointList(environment: NodeJS.ProcessEnv): Promise<void> {
   const storage = await openStorage(readConfig(environment));
   try {
     for (const endpoint of await listEndpoints(storage.database)) print(endpoint);
+    for (const destination of await listDestinations(storage.database)) print({ kind: outboundKind, ...destination });
   } finally {
     await storage.close();
   }
 }
 
 /** One line of JSON an endpoint: for people short enough, for scripts exact. */
-function print(endpoint: Endpoint): void {
+function print(endpoint: Endpoint | (Destination & { kind: string })): void {
   console.log(JSON.stringify(endpoint));
 }
 

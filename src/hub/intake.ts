@@ -39,7 +39,10 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
     host,
     port: options.port,
     tls,
-    onEvent: ({ kind }) => metrics.countMllp(kind),
+    onEvent: ({ kind, reason }) => {
+      metrics.countMllp(kind);
+      if (kind === 'unfollowed') log.warn({ reason }, 'an application acknowledgment could not be made');
+    },
     onPortError: (port, error) => log.error({ port, error }, 'the port of an endpoint cannot be opened'),
   });
   return {

@@ -7,6 +7,7 @@ export interface Metrics {
   readonly observeRequest: (interaction: string, status: number, seconds: number) => void;
   observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
   countMllp(event: string): void;
+  countOutbound(destination: string, outcome: string): void;
   setDatabase(isUp: boolean): void;
 }
 
@@ -52,6 +53,12 @@ export function openMetrics(): Metrics {
     labelNames: ['event'],
     registers: [registry],
   });
+  const outbound = new Counter({
+    name: 'hub_outbound_total',
+    help: 'HL7v2 messages sent, by destination and what came of it',
+    labelNames: ['destination', 'outcome'],
+    registers: [registry],
+  });
   const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
   return {
     contentType: registry.contentType,
@@ -66,6 +73,7 @@ export function openMetrics(): Metrics {
       if (unmapped > 0) unmappedFields.inc({ endpoint }, unmapped);
     },
     countMllp: (event) => mllp.inc({ event }),
+    countOutbound: (destination, outcome) => outbound.inc({ destination, outcome }),
     setDatabase: (isUp) => database.set(isUp ? 1 : 0),
   };
 }

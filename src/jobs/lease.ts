@@ -8,7 +8,7 @@
  * @see https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html fencing tokens
  */
 import type { Database, Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { raw, sql, type Sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 
 export interface Lease {
@@ -16,8 +16,12 @@ export interface Lease {
   readonly fence: number;
 }
 
+/** What is leased: lanes of what arrives, or destinations of what is sent. Each has a table of slots and one of workers. */
+export type LeaseKind = 'lane' | 'destination';
+
 export interface LeaseOptions {
   readonly database: Database;
+  readonly kind?: LeaseKind;
   /** Unique among all processes and starts. */
   readonly worker: string;
   readonly leaseMs?: number;
@@ -37,6 +41,11 @@ export interface Leases {
   close(): Promise<void>;
 }
 
+const tables = {
+  lane: { slots: raw('lane_slot'), workers: raw('lane_worker') },
+  destination: { slots: raw('destination_slot'), workers: raw('destination_worker') },
+};
+
 /** How long work stands still after a worker died; long beside a pause for garbage collection or a slow disk. */
 const leaseMsDefault = 6_000;
 
@@ -49,6 +58,8 @@ export async function openLeases(options: LeaseOptions): Promise<Leases> {
 class LeaseKeeper implements Leases {
   readonly #options: LeaseOptions;
   readonly #leaseMs: number;
+  readonly #slots: Sql;
+  readonly #workers: Sql;
   #held: readonly Lease[] = [];
   readonly #busy = new Set<number>();
   #timer: NodeJS.Timeout;
@@ -58,6 +69,7 @@ class LeaseKeeper implements Leases {
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#leaseMs = options.leaseMs ?? leaseMsDefault;
+    ({ slots: this.#slots, workers: this.#workers } = tables[options.kind ?? 'lane']);
     // Three tries before a lease runs out.
     this.#timer = setInterval(() => {
       this.#renewing ??= this.renew()
@@ -81,7 +93,7 @@ class LeaseKeeper implements Leases {
   async confirm(tx: Tx, leases: readonly Lease[]): Promise<void> {
     // Key share: lets our own renewal through, and makes a claimant's `for update skip locked` pass the slot by.
     const rows = await tx.query(sql`
-      select s.slot from lane_slot s
+      select s.slot from ${this.#slots} s
       join unnest(${leases.map(({ slot }) => slot)}::smallint[], ${leases.map(({ fence }) => fence)}::bigint[])
         as held (slot, fence) on held.slot = s.slot and held.fence = s.fence
       where s.worker = ${this.#options.worker}
@@ -97,8 +109,8 @@ class LeaseKeeper implements Leases {
     this.#held = [];
     await this.#options.database.inTransaction(async (tx) => {
       await tx.query(sql`
-        update lane_slot set worker = null, expires_at = null where worker = ${this.#options.worker}`);
-      await tx.query(sql`delete from lane_worker where worker = ${this.#options.worker}`);
+        update ${this.#slots} set worker = null, expires_at = null where worker = ${this.#options.worker}`);
+      await tx.query(sql`delete from ${this.#workers} where worker = ${this.#options.worker}`);
     });
   }
 
@@ -108,7 +120,7 @@ class LeaseKeeper implements Leases {
     const leases = await database.inTransaction(async (tx) => {
       const share = await this.#share(tx);
       const kept = await tx.query<Lease>(sql`
-        update lane_slot set expires_at = now() + ${this.#leaseMs} * interval '1 ms'
+        update ${this.#slots} set expires_at = now() + ${this.#leaseMs} * interval '1 ms'
         where worker = ${worker} and expires_at > now()
         returning slot, fence`);
       const surplus = kept.filter(({ slot }) => !this.#busy.has(slot)).slice(0, Math.max(0, kept.length - share));
@@ -116,7 +128,7 @@ class LeaseKeeper implements Leases {
         // At once: work that begins while they are given back would be refused at its end.
         this.#held = this.#held.filter(({ slot }) => !surplus.some((given) => given.slot === slot));
         await tx.query(sql`
-          update lane_slot set worker = null, expires_at = null
+          update ${this.#slots} set worker = null, expires_at = null
           where worker = ${worker} and slot = any(${surplus.map(({ slot }) => slot)}::smallint[])`);
       }
       const taken = kept.length < share ? await this.#claim(tx, share - kept.length) : [];
@@ -129,22 +141,22 @@ class LeaseKeeper implements Leases {
   async #share(tx: Tx): Promise<number> {
     const { worker } = this.#options;
     await tx.query(sql`
-      insert into lane_worker (worker, expires_at) values (${worker}, now() + ${this.#leaseMs} * interval '1 ms')
+      insert into ${this.#workers} (worker, expires_at) values (${worker}, now() + ${this.#leaseMs} * interval '1 ms')
       on conflict (worker) do update set expires_at = excluded.expires_at`);
     const [count] = await tx.query<{ slots: number; workers: number }>(sql`
-      select (select count(*) from lane_slot) as slots,
-        (select count(*) from lane_worker where expires_at > now()) as workers`);
+      select (select count(*) from ${this.#slots}) as slots,
+        (select count(*) from ${this.#workers} where expires_at > now()) as workers`);
     return Math.ceil((count?.slots ?? 0) / Math.max(1, count?.workers ?? 1));
   }
 
   async #claim(tx: Tx, count: number): Promise<Lease[]> {
-    await tx.query(sql`delete from lane_worker where expires_at < now() - interval '1 minute'`);
+    await tx.query(sql`delete from ${this.#workers} where expires_at < now() - interval '1 minute'`);
     return tx.query<Lease>(sql`
-      update lane_slot s
+      update ${this.#slots} s
       set worker = ${this.#options.worker}, fence = s.fence + 1,
         expires_at = now() + ${this.#leaseMs} * interval '1 ms'
       from (
-        select slot from lane_slot where worker is null or expires_at <= now()
+        select slot from ${this.#slots} where worker is null or expires_at <= now()
         order by slot limit ${count} for update skip locked
       ) free
       where s.slot = free.slot
