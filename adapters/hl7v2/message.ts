@@ -28,14 +28,27 @@ export function parseMessage(text: string, decodeHex: DecodeHex = latin1): Hl7Me
       hint: 'Send one HL7v2 message, beginning with its MSH segment.',
     });
   }
-  const context: Context = { delimiters: readDelimiters(header), decodeHex };
+  const delimiters = readDelimiters(header);
+  const context: Context = { delimiters, decodeHex, plain: { delimiters: plainOf(delimiters), decodeHex } };
   return new Message(lines.map((line, index) => new Segment(line, index + 1, context)));
 }
 
 interface Context {
   readonly delimiters: Delimiters;
   readonly decodeHex: DecodeHex;
+  /** For a segment in which nothing repeats, is escaped or has subcomponents, as in most: only components divide it. */
+  readonly plain?: Context;
 }
+
+function plainOf(delimiters: Delimiters): Delimiters {
+  let plain = plains.get(delimiters);
+  if (plain === undefined) {
+    plain = { ...delimiters, repetition: undefined, escape: undefined, subcomponent: undefined };
+    plains.set(delimiters, plain);
+  }
+  return plain;
+}
+const plains = new WeakMap<Delimiters, Delimiters>();
 
 const latin1: DecodeHex = (bytes) => Buffer.from(bytes).toString('latin1');
 
@@ -82,21 +95,17 @@ class Segment implements Hl7Segment {
   readonly raw: string;
   readonly name: string;
   readonly position: number;
-  readonly #context: Context;
   readonly #isHeader: boolean;
+  #context: Context;
   #fields: string[] | undefined;
   #present = 0;
-  /** False when nothing in the segment repeats, is escaped or has subcomponents, as in most. */
-  #isRich = true;
   #values: (readonly Value[] | undefined)[] | undefined;
 
   constructor(raw: string, position: number, context: Context) {
     this.raw = raw;
     this.position = position;
     this.#context = context;
-    // Names have three characters; a longer or shorter one is kept as sent.
-    const end = raw.indexOf(context.delimiters.field);
-    this.name = end < 0 ? raw.trimEnd() : raw.slice(0, end);
+    this.name = nameOf(raw, context.delimiters.field);
     this.#isHeader = isHeader(this.name);
   }
 
@@ -121,18 +130,35 @@ class Segment implements Hl7Segment {
     const raw = this.#split()[field];
     if (raw === undefined || raw === '' || field < 1) return '';
     // Most fields hold one plain value: no need to split what has nothing to split at.
-    return this.#isDeclaration(field) || this.#isPlain(raw) ? raw : (this.field(field)[0]?.get(1) ?? '');
+    return this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters)
+      ? raw
+      : (this.field(field)[0]?.get(1) ?? '');
   }
 
   single(field: number): string | undefined {
     const raw = this.#split()[field] ?? '';
-    const isOne = raw === '' || !this.#isRich || !includes(raw, this.#context.delimiters.repetition);
+    const isOne = raw === '' || !includes(raw, this.#context.delimiters.repetition);
     return isOne || this.#isDeclaration(field) ? raw : undefined;
   }
 
   plain(field: number): string | undefined {
     const raw = this.#split()[field] ?? '';
-    return raw === '' || this.#isDeclaration(field) || this.#isPlain(raw) ? raw : undefined;
+    return raw === '' || this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters) ? raw : undefined;
+  }
+
+  component(field: number, component: number): string {
+    const raw = this.#split()[field] ?? '';
+    const { repetition, component: separator, escape, subcomponent } = this.#context.delimiters;
+    const isSimple = repetition === undefined && escape === undefined && subcomponent === undefined;
+    if (raw === '' || !isSimple || separator === undefined || this.#isDeclaration(field))
+      return this.field(field)[0]?.whole(component) ?? '';
+    let start = 0;
+    for (let index = 1; index < component; index++) {
+      start = raw.indexOf(separator, start) + 1;
+      if (start === 0) return '';
+    }
+    const end = raw.indexOf(separator, start);
+    return end < 0 ? raw.slice(start) : raw.slice(start, end);
   }
 
   #readField(field: number): readonly Value[] {
@@ -140,7 +166,7 @@ class Segment implements Hl7Segment {
     if (raw === undefined || raw === '' || field < 1) return noValues;
     if (this.#isDeclaration(field)) return [new Value(raw, undefined)];
     const separator = this.#context.delimiters.repetition;
-    if (!this.#isRich || separator === undefined || !raw.includes(separator)) return [new Value(raw, this.#context)];
+    if (separator === undefined || !raw.includes(separator)) return [new Value(raw, this.#context)];
     const parts = raw.split(separator);
     while (parts.at(-1) === '') parts.pop();
     return parts.map((part) => new Value(part, this.#context));
@@ -157,16 +183,11 @@ class Segment implements Hl7Segment {
     const separator = this.#context.delimiters.field;
     const fields = this.raw.split(separator);
     if (this.#isHeader) fields.splice(1, 0, separator);
-    else this.#isRich = isRich(this.raw, this.#context.delimiters);
+    else if (!isRich(this.raw, this.#context.delimiters)) this.#context = this.#context.plain ?? this.#context;
     for (let field = fields.length - 1; field > 0; field--) {
       if (fields[field] !== '') this.#present |= field > maskBits ? 1 : 1 << field;
     }
     return (this.#fields = fields);
-  }
-
-  #isPlain(raw: string): boolean {
-    const { delimiters } = this.#context;
-    return this.#isRich ? isPlain(raw, delimiters) : !includes(raw, delimiters.component);
   }
 }
 
@@ -176,6 +197,22 @@ const maskBits = 30;
 function isRich(raw: string, { repetition, escape, subcomponent }: Delimiters): boolean {
   return includes(raw, repetition) || includes(raw, escape) || includes(raw, subcomponent);
 }
+
+/** Names have three characters; a longer or shorter one is kept as sent. */
+function nameOf(raw: string, separator: string): string {
+  const end = raw.indexOf(separator);
+  if (end !== 3) return end < 0 ? raw.trimEnd() : raw.slice(0, end);
+  const code = (raw.charCodeAt(0) * 65_536 + raw.charCodeAt(1)) * 65_536 + raw.charCodeAt(2);
+  const known = names.get(code);
+  if (known !== undefined) return known;
+  const name = raw.slice(0, 3);
+  if (names.size < namesMax) names.set(code, name);
+  return name;
+}
+/** The same text for the same name: it is compared and looked up for every rule, which is faster with one that is known. */
+const names = new Map<number, string>();
+// HL7 v2.9 has about 180 segments; Z segments are a sender's own.
+const namesMax = 1_000;
 
 function isHeader(name: string): boolean {
   return name === 'MSH' || name === 'BHS' || name === 'FHS';

@@ -12,14 +12,13 @@
  *           hub's; ISO, GUID and UUID, which say what kind of URI an authority has, by there being one of that kind
  */
 import { isRawNumber } from '../../src/fhir/json.ts';
-import type { Hl7Message, Hl7Segment, Hl7Value } from '../../src/mapping/message.ts';
+import type { Hl7Message, Hl7Value } from '../../src/mapping/message.ts';
 import type { MapSource } from '../../src/mapping/table.ts';
 
 export const forms = ['same', 'part', 'number', 'time', 'code', 'uri'] as const;
 export type Form = (typeof forms)[number];
 
 export interface Leaf {
-  readonly segment: string;
   /** `PID-5.1`, `PID-5.1.2` for a second subcomponent. */
   readonly position: string;
   readonly text: string;
@@ -28,28 +27,23 @@ export interface Leaf {
 export function* leavesOf(message: Hl7Message): Generator<Leaf> {
   for (const segment of message.segments) {
     for (let field = segment.name === 'MSH' ? 3 : 1; field <= segment.fieldCount; field++) {
-      yield* leavesOfField(segment, field);
+      for (const value of segment.field(field)) yield* leavesOfValue(value, `${segment.name}-${field}`);
     }
   }
 }
 
-export function* leavesOfField(segment: Hl7Segment, field: number): Generator<Leaf> {
-  for (const value of segment.field(field)) yield* leavesOfValue(value, segment.name, field);
-}
-
-export function* leavesOfValue(value: Hl7Value, segment: string, number: number): Generator<Leaf> {
-  const field = `${segment}-${number}`;
+function* leavesOfValue(value: Hl7Value, field: string): Generator<Leaf> {
   if (value.isNull) return;
   for (let component = 1; component <= value.componentCount; component++) {
     for (let sub = 1; sub <= value.subcomponentCount(component); sub++) {
       const text = foldSpace(value.get(component, sub));
       const position = sub === 1 ? `${field}.${component}` : `${field}.${component}.${sub}`;
-      if (text !== '' && text !== '""') yield { segment, position, text };
+      if (text !== '' && text !== '""') yield { position, text };
     }
   }
 }
 
-export function foldSpace(text: string): string {
+function foldSpace(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
@@ -135,11 +129,7 @@ export function translationsOf(source: MapSource): Translations {
 }
 
 /** The form in which a leaf is kept, undefined when it is lost. */
-export function keptAs(
-  { position, text }: Pick<Leaf, 'position' | 'text'>,
-  bundle: BundleText,
-  translations: Translations,
-): Form | undefined {
+export function keptAs({ position, text }: Leaf, bundle: BundleText, translations: Translations): Form | undefined {
   if (bundle.values.has(text)) return 'same';
   if (bundle.holds(text)) return 'part';
   if (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) && bundle.numbers.has(Number(text))) return 'number';

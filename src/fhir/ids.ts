@@ -30,10 +30,19 @@ export function ownBucket(id: string): number {
  * @param parts what identifies the thing, most general first, e.g. [owner, 'Patient', authority, value]
  */
 export function deriveId(bucket: number | undefined, parts: readonly string[]): string {
-  // Length-prefixed, so ['ab','c'] and ['a','bc'] differ. Hashed in one call: five times as fast as piece by piece.
-  let text = '';
-  for (const part of parts) text += `${part.length}:${part}`;
-  return formatHex(hash('sha256', text, 'hex'), bucket);
+  let key = '';
+  for (const part of parts) key += keyPart(part);
+  return idOfKey(bucket, key);
+}
+
+/** One part of a key as it is hashed: with its length, so that ['ab','c'] and ['a','bc'] differ. */
+export function keyPart(part: string): string {
+  return `${part.length}:${part}`;
+}
+
+/** As `deriveId`, of parts that are one text already. Hashed in one call: five times as fast as piece by piece. */
+export function idOfKey(bucket: number | undefined, key: string): string {
+  return formatHex(hash('sha256', key, 'hex'), bucket);
 }
 
 /** An id from 16 random bytes (an argument, so that leaves stay pure). */

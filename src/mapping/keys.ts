@@ -3,12 +3,12 @@
  * sender's own identifiers within its owner; what has none is identified by its message and its place there. Never from
  * a clock, never from a value: a corrected result must meet the one it corrects.
  */
-import { deriveId } from '../fhir/ids.ts';
+import { deriveId, idOfKey, keyPart } from '../fhir/ids.ts';
 import { checkNationalId, nationalIdSystem } from '../fhir/identifiers.ts';
 import { parsePosition } from './condition.ts';
-import type { Hl7Value } from './message.ts';
+import type { Hl7Segment } from './message.ts';
 import type { Node } from './nesting.ts';
-import { isBlank, type Part } from './part.ts';
+import { isBlank, type Part, type SegmentReader } from './part.ts';
 import type { Run } from './state.ts';
 import type { KeyPart, KeySource } from './table.ts';
 
@@ -77,11 +77,11 @@ export function patientOf(node: Node, run: Run): { id: string; bucket: number } 
 }
 
 /** Tells a key that occurs twice in a message apart by its count there. */
-function counted(run: Run, bucket: number | undefined, parts: readonly string[]): string {
-  const first = deriveId(bucket, parts);
+function counted(run: Run, bucket: number | undefined, key: string): string {
+  const first = idOfKey(bucket, key);
   if (!run.isTaken(first)) return first;
   for (let count = 2; ; count++) {
-    const next = deriveId(bucket, [...parts, `#${count}`]);
+    const next = idOfKey(bucket, key + keyPart(`#${count}`));
     if (!run.isTaken(next)) return next;
   }
 }
@@ -90,10 +90,12 @@ function counted(run: Run, bucket: number | undefined, parts: readonly string[])
 export function byPlace(node: Node, run: Run, type: string): string {
   const patient = patientOf(node, run);
   const place = ['message', ...run.messageKey.slice(1), String(node.reader.segment.position)];
-  return counted(run, patient?.bucket, [run.context.owner, type, patient?.id ?? '', ...place]);
+  const key = [run.context.owner, type, patient?.id ?? '', ...place].map(keyPart).join('');
+  return counted(run, patient?.bucket, key);
 }
 
-type Alternative = (node: Node, run: Run) => readonly string[] | undefined;
+/** A piece of a key, each of its texts as `keyPart` has it; undefined when the message does not have it. */
+type ReadKey = (node: Node, run: Run) => string | undefined;
 
 /**
  * A key of keys.yaml as a function.
@@ -104,87 +106,103 @@ export function compileKey(source: KeySource, otherwise: KeyFunction = byPlace):
   const { same, within } = source;
   return (node, run, type) => {
     for (const alternative of alternatives) {
-      const key = alternative(node, run);
-      if (key === undefined) continue;
+      const found = alternative(node, run);
+      if (found === undefined) continue;
       const patient = within === 'patient' ? patientOf(node, run) : undefined;
-      const holder = patient === undefined ? [] : [patient.id];
-      const parts = [run.context.owner, type, ...holder, ...key];
-      return same ? deriveId(patient?.bucket, parts) : counted(run, patient?.bucket, parts);
+      const holder = patient === undefined ? '' : keyPart(patient.id);
+      const key = keyPart(run.context.owner) + keyPart(type) + holder + found;
+      return same ? idOfKey(patient?.bucket, key) : counted(run, patient?.bucket, key);
     }
     return otherwise(node, run, type);
   };
 }
 
-/** The texts of the parts; undefined when a required one is missing, or all are empty. */
-function compileAlternative(parts: readonly KeyPart[]): Alternative {
-  const readers = parts.map(compileKeyPart);
+/** The parts as one text; undefined when a required one is missing, or all are empty. */
+function compileAlternative(parts: readonly KeyPart[]): ReadKey {
+  const compiled = parts.map((part) => {
+    // Something stands for what is missing, so that two keys never become one by a shift.
+    const empty = part.optional ? emptyOf[part.as] : undefined;
+    return { read: compileKeyPart(part), isLiteral: part.literal !== undefined, empty };
+  });
   return (node, run) => {
-    const key: string[] = [];
+    let key = '';
     let isAny = false;
-    for (let index = 0; index < parts.length; index++) {
-      const part = parts[index] as KeyPart;
-      const texts = (readers[index] as Alternative)(node, run);
-      if (texts !== undefined) isAny ||= part.literal === undefined;
-      else if (!part.optional) return undefined;
-      // Something stands for what is missing, so that two keys never become one by a shift.
-      key.push(...(texts ?? emptyOf[part.as]));
+    for (const { read, isLiteral, empty } of compiled) {
+      const text = read(node, run);
+      if (text !== undefined) isAny ||= !isLiteral;
+      else if (empty === undefined) return undefined;
+      key += text ?? empty;
     }
     return isAny ? key : undefined;
   };
 }
 
-const emptyOf: Readonly<Record<KeyPart['as'], readonly string[]>> = {
-  text: [''],
-  identifier: ['', ''],
-  concept: ['', ''],
-  name: ['', ''],
+const nothing = keyPart('');
+const emptyOf: Readonly<Record<KeyPart['as'], string>> = {
+  text: nothing,
+  identifier: nothing + nothing,
+  concept: nothing + nothing,
+  name: nothing + nothing,
 };
 
-function compileKeyPart({ from, literal, as }: KeyPart): Alternative {
-  if (literal !== undefined) return () => [literal];
-  const read = from.map((position) => compileKeyRead(position, as));
-  return (node, run) => {
-    for (const each of read) {
-      const texts = each(node, run);
-      if (texts !== undefined) return texts;
+function compileKeyPart({ from, literal, as }: KeyPart): ReadKey {
+  if (literal !== undefined) {
+    const text = keyPart(literal);
+    return () => text;
+  }
+  const reads = from.map((position) => compileKeyRead(position, as));
+  const read: ReadKey = (node, run) => {
+    for (const each of reads) {
+      const text = each(node, run);
+      if (text !== undefined) return text;
     }
     return undefined;
   };
+  return sharing(read, new Set(from.map((position) => parsePosition(position).segment)));
 }
 
-function compileKeyRead(position: string, as: KeyPart['as']): Alternative {
-  const { segment, field, component } = parsePosition(position);
-  if (as === 'concept') return (node) => concept(node, segment, field);
+/** A part that is read in other segments is the same for all results of an order: it is read once. */
+function sharing(read: ReadKey, segments: ReadonlySet<string>): ReadKey {
   return (node, run) => {
-    const reader = node.find(segment)?.reader;
-    if (reader === undefined) return undefined;
-    if (as === 'text' && component === 0) return some(reader.key(field));
-    const [part] = reader.parts(field);
-    if (part === undefined || part.value.isNull) return undefined;
-    if (as === 'text') return some(part.child(component).peek(1));
-    if (as === 'name') return part.peekAll() === '' ? undefined : [part.peek(1), part.peek(2)];
-    const value = part.peek(1);
-    return value === '' ? undefined : [authorityOf(part, 4, run), value];
+    const { parent } = node;
+    if (parent === undefined || !node.isLeaf || segments.has(node.name)) return read(node, run);
+    const { texts } = parent;
+    if (!texts.has(read)) texts.set(read, read(node, run));
+    return texts.get(read);
   };
 }
 
-function some(text: string): readonly string[] | undefined {
-  return text === '' ? undefined : [text];
+function compileKeyRead(position: string, as: KeyPart['as']): ReadKey {
+  const { segment, field, component } = parsePosition(position);
+  return (node, run) => {
+    const reader = (node.name === segment ? node : node.find(segment))?.reader;
+    if (reader === undefined || reader.isAbsent(field)) return undefined;
+    if (as === 'concept') return concept(reader, field);
+    if (as === 'text' && component === 0) return some(reader.key(field));
+    const part = reader.parts(field)[0];
+    if (part === undefined || part.value.isNull) return undefined;
+    if (as === 'text') return some(part.child(component).peek(1));
+    if (as === 'name') return part.peekAll() === '' ? undefined : keyPart(part.peek(1)) + keyPart(part.peek(2));
+    const value = part.peek(1);
+    return value === '' ? undefined : keyPart(authorityOf(part, 4, run)) + keyPart(value);
+  };
 }
 
-/** Code and coding system of a CWE, or its text when it has no code. */
-function concept(node: Node, segment: string, field: number): readonly string[] | undefined {
+function some(text: string): string | undefined {
+  return text === '' ? undefined : keyPart(text);
+}
+
+/** Coding system and code of a CWE, or its text when it has no code. */
+function concept({ segment }: SegmentReader, field: number): string | undefined {
   // Not as a Part: what a rule recalls needs none, and a code is read for its key in every message.
-  const [value] = node.find(segment)?.reader.segment.field(field) ?? [];
-  if (value === undefined) return undefined;
-  const code = textOf(value, 1);
-  if (code !== '') return [textOf(value, 3), code];
-  const text = textOf(value, 2) || textOf(value, 4);
-  return text === '' ? undefined : ['', text];
+  const code = textOf(segment, field, 1);
+  if (code !== '') return keyPart(textOf(segment, field, 3)) + keyPart(code);
+  const text = textOf(segment, field, 2) || textOf(segment, field, 4);
+  return text === '' ? undefined : nothing + keyPart(text);
 }
 
-function textOf(value: Hl7Value, component: number): string {
-  const text = value.whole(component);
+function textOf(segment: Hl7Segment, field: number, component: number): string {
+  const text = segment.component(field, component);
   return isBlank(text) ? '' : text;
 }
 

@@ -24,6 +24,8 @@ export interface Hl7Segment {
   single(field: number): string | undefined;
   /** The field when it is one text that nothing divides or escapes, '' when absent, undefined when it is more. */
   plain(field: number): string | undefined;
+  /** A whole component of the first repetition, unescaped, with its subcomponents as one text; '' when absent. */
+  component(field: number, component: number): string;
   /** The segment as sent, decoded, not unescaped. */
   readonly raw: string;
 }

@@ -24,6 +24,8 @@ export class Node {
   companion: Node | undefined;
   /** The drafts made for this segment, first the one that its other values belong to. */
   readonly drafts: DraftBuilder[] = [];
+  #found: Map<string, Node | undefined> | undefined;
+  #texts: Map<object, string | undefined> | undefined;
   #around: Map<string, DraftBuilder> | undefined;
   #inside: Map<string, DraftBuilder[]> | undefined;
 
@@ -55,12 +57,24 @@ export class Node {
     if (this.name === name) return this;
     if (this.companion?.name === name) return this.companion;
     for (const child of this.children) if (child.name === name) return child;
-    for (let node = this.parent; node !== undefined; node = node.parent) {
-      if (node.name === name) return node;
-      if (node.companion?.name === name) return node.companion;
-      for (const child of node.children) if (child.name === name) return child;
-    }
-    return undefined;
+    return this.parent?.findAround(name);
+  }
+
+  /** As `find`, for what is at this node or further out; its children ask for the same, so the answer is kept. */
+  findAround(name: string): Node | undefined {
+    const found = (this.#found ??= new Map());
+    if (!found.has(name)) found.set(name, this.find(name));
+    return found.get(name);
+  }
+
+  /** What the parts of keys became that the children of this node have in common (keys.ts). */
+  get texts(): Map<object, string | undefined> {
+    return (this.#texts ??= new Map());
+  }
+
+  /** Nothing of its own but its fields: what it finds of other names, its siblings find as well. */
+  get isLeaf(): boolean {
+    return this.children.length === 0 && this.companion === undefined;
   }
 }
 
