@@ -1,16 +1,25 @@
 /** `hub convert`: HL7v2 on stdin, FHIR on stdout. Nothing is stored; a database is asked only for a named endpoint. */
 import { once } from 'node:events';
 import { Problem } from '../fhir/problem.ts';
-import { isBatch, noSource, openConversion, splitMessages, type ConversionSource } from '../hub/conversion.ts';
+import {
+  isBatch,
+  noSource,
+  openConversion,
+  openShippedMaps,
+  splitMessages,
+  type ConversionSource,
+} from '../hub/conversion.ts';
 import { toBundle } from '../mapping/bundle.ts';
+import type { Maps } from '../mapping/maps.ts';
 
 export interface ConvertOptions {
   readonly endpoint?: string;
 }
 
 export async function runConvert(options: ConvertOptions, environment: NodeJS.ProcessEnv): Promise<void> {
-  const source = options.endpoint === undefined ? noSource : await findSource(options.endpoint, environment);
-  const convert = openConversion();
+  const maps = openShippedMaps();
+  const source = options.endpoint === undefined ? noSource : await findSource(options.endpoint, maps, environment);
+  const convert = openConversion(maps);
   const bytes = await readInput();
   if (!isBatch(bytes)) {
     await write(`${JSON.stringify(toBundle(convert(bytes, source)), undefined, 2)}\n`);
@@ -48,16 +57,20 @@ async function write(text: string): Promise<void> {
 }
 
 /** The registry is in the database; zod, pg and the supervisor are loaded for it alone. */
-async function findSource(name: string, environment: NodeJS.ProcessEnv): Promise<ConversionSource> {
-  const [{ readConfig }, { openStorage }, { findEndpoint }] = await Promise.all([
+async function findSource(name: string, maps: Maps, environment: NodeJS.ProcessEnv): Promise<ConversionSource> {
+  const [{ readConfig }, { openStorage }, { findEndpoint }, { readOverlayText }] = await Promise.all([
     import('../config.ts'),
     import('../hub/storage.ts'),
     import('../ingest/endpoint.ts'),
+    import('../ingest/overlays.ts'),
   ]);
   const storage = await openStorage(readConfig(environment));
   try {
     const endpoint = await findEndpoint(storage.database, name);
-    if (endpoint !== undefined) return endpoint;
+    if (endpoint !== undefined) {
+      maps.assign(new Map([[name, await readOverlayText(storage.database, name)]]));
+      return endpoint;
+    }
     throw new Problem('not-found', `there is no endpoint named ${name}`, { hint: 'List them: hub endpoint list' });
   } finally {
     await storage.close();

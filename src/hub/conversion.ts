@@ -1,8 +1,9 @@
 /** HL7v2 bytes -> drafts: the parser and the compiled maps joined. Pure after opening: the same bytes give the same drafts. */
 import { join } from 'node:path';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
-import type { MappedMessage } from '../mapping/draft.ts';
-import { openMaps } from '../mapping/maps.ts';
+import type { MapContext, MappedMessage } from '../mapping/draft.ts';
+import { openMaps, type Maps } from '../mapping/maps.ts';
+import type { Hl7Message } from '../mapping/message.ts';
 import { mapMessage } from '../mapping/run.ts';
 
 export { isBatch, splitMessages } from '../../adapters/hl7v2/batch.ts';
@@ -22,12 +23,20 @@ export type Convert = (bytes: Uint8Array, source: ConversionSource) => MappedMes
 /** A message that came through no endpoint: nobody owns what it becomes, and nothing of it is stored. */
 export const noSource: ConversionSource = { name: 'none', organization: 'Organization/none' };
 
-export function openConversion(): Convert {
-  const maps = openMaps(join(import.meta.dirname, '..', '..', 'mappings'));
-  return (bytes, { name, organization, charset, zone }) =>
-    mapMessage(maps.forEndpoint(name), readMessage(bytes, charset).message, {
-      endpoint: name,
-      owner: organization,
-      zone,
-    });
+/** The shipped tables. @throws Problem invalid naming file and line */
+export function openShippedMaps(): Maps {
+  return openMaps(join(import.meta.dirname, '..', '..', 'mappings'));
+}
+
+/** @param maps asked for each message: what was assigned to an endpoint meanwhile is in force from the next one on */
+export function openConversion(maps: Maps = openShippedMaps()): Convert {
+  return (bytes, source) => mapMessage(maps.forEndpoint(source.name), readText(bytes, source), contextOf(source));
+}
+
+export function readText(bytes: Uint8Array, { charset }: ConversionSource): Hl7Message {
+  return readMessage(bytes, charset).message;
+}
+
+export function contextOf({ name, organization, zone }: ConversionSource): MapContext {
+  return { endpoint: name, owner: organization, zone };
 }

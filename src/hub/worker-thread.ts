@@ -3,9 +3,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openDatabase } from '../db.ts';
 import { openRegistry } from '../ingest/endpoint.ts';
 import { startProcessing } from '../ingest/ingest.ts';
+import { followOverlays } from '../ingest/overlays.ts';
 import { Problem } from '../fhir/problem.ts';
 import { applyMessages } from './apply.ts';
-import { openConversion } from './conversion.ts';
+import { openConversion, openShippedMaps } from './conversion.ts';
 import type { WorkerData, WorkerOrder, WorkerReport } from './workers.ts';
 
 const { url, name, concurrency } = workerData as WorkerData;
@@ -14,12 +15,17 @@ const report = (message: WorkerReport): void => parentPort?.postMessage(message)
 // A connection for each batch under way, one to renew the leases; single statements share a pipeline.
 const database = openDatabase({ url, poolMax: concurrency + 1, pipelines: 1, applicationName: name });
 const registry = await openRegistry(database);
-const convert = openConversion();
+const maps = openShippedMaps();
+const overlays = await followOverlays(database, maps, (endpoint, problem) =>
+  report({ kind: 'failed', code: problem.code, diagnostics: `the map of ${endpoint}: ${problem.message}` }),
+);
+const convert = openConversion(maps);
 const processing = await startProcessing({
   database,
   registry,
   worker: name,
   concurrency,
+  catchUp: (mapRevision) => overlays.refresh(mapRevision),
   convert,
   apply: (tx, messages) => applyMessages(tx, messages, new Date()),
   onProcessed: ({ endpoint, status, lagSeconds, unmapped }) =>
@@ -35,6 +41,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
 
 async function close(): Promise<void> {
   await processing.close().catch((error: unknown) => report({ kind: 'failed', ...describe(error) }));
+  overlays.close();
   registry.close();
   await database.close();
   parentPort?.close();

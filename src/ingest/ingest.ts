@@ -50,6 +50,8 @@ export interface ProcessingOptions extends Omit<ProcessorOptions, 'leases' | 'en
   readonly leaseMs?: number;
   readonly concurrency?: number;
   readonly batchMax?: number;
+  /** Resolves when conversion knows the maps of this revision (overlays.ts); asked for with every batch, so cheap when it does. */
+  readonly catchUp?: (mapRevision: number) => Promise<void>;
   /** Told of failures; `messageId` when it was about one message. */
   readonly onError?: (error: unknown, messageId?: number) => void;
 }
@@ -83,6 +85,8 @@ export async function startProcessing(options: ProcessingOptions): Promise<Proce
       const messages = await inbound.pick(slots, limit);
       // Through an endpoint that another thread or process learned of a moment ago.
       if (messages.some(({ endpointId }) => registry.byId(endpointId) === undefined)) await registry.refresh();
+      const [first] = messages;
+      if (first !== undefined) await options.catchUp?.(first.mapRevision);
       return messages;
     },
   };

@@ -12,6 +12,8 @@ export interface QueuedMessage {
   readonly raw: Buffer;
   /** Its lane waits for a person. */
   readonly isHeld: boolean;
+  /** Of the maps, when it was picked: it is converted under these or newer ones. */
+  readonly mapRevision: number;
 }
 
 /** So many of one slot at a time: a slot with a long queue leaves room for the others. */
@@ -21,7 +23,8 @@ const perSlotMax = 16;
 export function pickWaiting(db: Tx, slots: readonly number[], limit: number): Promise<QueuedMessage[]> {
   return db.query<QueuedMessage>(sql`
     select m.id, m.endpoint_id as "endpointId", m.slot, m.lane_key as "laneKey", m.attempts,
-      m.received_at as "receivedAt", m.raw, m.is_held as "isHeld"
+      m.received_at as "receivedAt", m.raw, m.is_held as "isHeld",
+      (select revision from map_revision) as "mapRevision"
     from unnest(${slots}::smallint[]) as s (slot)
     cross join lateral (
       select q.*, h.lane_key is not null and h.until is null as is_held

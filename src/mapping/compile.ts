@@ -81,8 +81,8 @@ export interface CompiledMap {
   readonly structural: ReadonlySet<string>;
   readonly datatypes: ReadonlyMap<string, ConvertPart>;
   readonly vocabularies: ReadonlyMap<string, Vocabulary>;
-  /** What overlays of this map share; they themselves are not built upon. */
-  readonly parts: Known | undefined;
+  /** What the maps built upon this one may share. */
+  readonly parts: Known;
 }
 
 /**
@@ -156,7 +156,7 @@ function compile(source: MapSource, version: string, options: { base?: CompiledM
     structural: new Set(source.structural),
     datatypes: context.datatypes,
     vocabularies,
-    parts: base === undefined ? known : undefined,
+    parts: known,
   };
 }
 

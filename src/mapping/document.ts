@@ -78,12 +78,12 @@ export class Table {
       : this.fail(path, `${path.at(-1)} is a table of names and values`);
   }
 
-  /** The length of a list, whose items must be tables with none but these names. */
-  list(path: Path, names: readonly string[]): Path[] {
+  /** The paths to the items of a list, which must be tables with none but these names. */
+  list(path: Path, names?: readonly string[]): Path[] {
     const value = this.get(path);
     if (!Array.isArray(value)) this.fail(path.slice(0, -1), `${path.at(-1)} is a list`);
     const paths = (value as unknown[]).map((_, index) => [...path, index]);
-    for (const item of paths) this.only(item, names);
+    if (names !== undefined) for (const item of paths) this.only(item, names);
     return paths;
   }
 

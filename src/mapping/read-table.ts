@@ -2,40 +2,43 @@
 import { invalid, type Path, type Table } from './document.ts';
 import type {
   Build,
-  Change,
   CommandSource,
   Condition,
   Group,
   KeyPart,
   KeySource,
   MessageTable,
-  Partner,
   Rule,
   RuleMap,
   VocabularyEntry,
   VocabularySource,
 } from './table.ts';
 
-const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'unique', 'fallback'];
+/** The words of a rule, and of a build; the schema of overlays (schema.ts) knows no others. */
+export const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'unique', 'fallback'];
 
 export function readRuleMap(table: Table, sourceWord: string, targetWord: string): RuleMap {
   table.only([], ['id', sourceWord, targetWord, 'rules']);
-  const rules = table.list(['rules'], ruleWords).map((path) => readRule(table, path));
+  return {
+    id: table.string(['id']),
+    source: table.string([sourceWord]),
+    target: table.string([targetWord]),
+    rules: readRules(table, ['rules']),
+    at: table.at([]),
+  };
+}
+
+export function readRules(table: Table, at: Path): Rule[] {
+  const rules = table.list(at, ruleWords).map((path) => readRule(table, path));
   const seen = new Set<string>();
   for (const rule of rules) {
     if (seen.has(rule.id)) throw invalid(rule.at, `a second rule with the id ${rule.id}`);
     seen.add(rule.id);
   }
-  return {
-    id: table.string(['id']),
-    source: table.string([sourceWord]),
-    target: table.string([targetWord]),
-    rules,
-    at: table.at([]),
-  };
+  return rules;
 }
 
-function readRule(table: Table, path: Path): Rule {
+export function readRule(table: Table, path: Path): Rule {
   const value = table.record(path);
   const [from, constant] = [table.optional([...path, 'from']), value['const']];
   if ((from === undefined) === (constant === undefined)) table.fail(path, 'a rule has either from or const');
@@ -120,9 +123,9 @@ function readBuildItem(table: Table, path: Path): MessageTable['build'][number] 
   return { use, at: table.at(path) };
 }
 
-const buildWords = ['segment', 'resource', 'into', 'when', 'key', 'mode', 'delete', 'snapshot', 'maps', 'refs'];
+export const buildWords = ['segment', 'resource', 'into', 'when', 'key', 'mode', 'delete', 'snapshot', 'maps', 'refs'];
 
-function readBuild(table: Table, path: Path): Build {
+export function readBuild(table: Table, path: Path): Build {
   const into = table.optional([...path, 'into']);
   const refs = table.record([...path, 'refs']);
   for (const text of Object.values(refs)) if (typeof text !== 'string') table.fail(path, 'refs name resource types');
@@ -170,7 +173,7 @@ export function readKeys(table: Table): KeySource[] {
   });
 }
 
-function readKeyParts(table: Table, path: Path): KeySource['from'] {
+export function readKeyParts(table: Table, path: Path): KeySource['from'] {
   const alternatives = table.get(path);
   if (!Array.isArray(alternatives)) table.fail(path, 'from is a list of alternatives, each a list of parts');
   return (alternatives as unknown[]).map((_, index) =>
@@ -201,7 +204,7 @@ export function readVocabulary(table: Table): VocabularySource {
   };
 }
 
-function readCodes(table: Table, path: Path): Record<string, VocabularyEntry> {
+export function readCodes(table: Table, path: Path): Record<string, VocabularyEntry> {
   const codes: Record<string, VocabularyEntry> = {};
   for (const [code, value] of Object.entries(table.record(path))) {
     if (typeof value === 'string') codes[code] = { code: value };
@@ -212,38 +215,4 @@ function readCodes(table: Table, path: Path): Record<string, VocabularyEntry> {
     }
   }
   return codes;
-}
-
-export function readPartner(table: Table): Partner {
-  table.only([], ['partner', 'profile', 'endpoints', 'changes']);
-  const words = ['add', 'replace', 'remove', 'move', 'vocab', 'key', 'rule', 'from', 'to', 'codes'];
-  return {
-    id: table.string(['partner']),
-    profile: table.optional(['profile']),
-    endpoints: table.strings(['endpoints']),
-    changes: table.list(['changes'], words).map((path) => readChange(table, path)),
-    at: table.at([]),
-  };
-}
-
-function readChange(table: Table, path: Path): Change {
-  const at = table.at(path);
-  const known = ['add', 'replace', 'remove', 'move', 'vocab', 'key'];
-  const kinds = known.filter((kind) => table.get([...path, kind]) !== undefined);
-  const kind = kinds[0];
-  if (kind === undefined || kinds.length > 1) table.fail(path, `a change is one of ${known.join(', ')}`);
-  const [map = '', id = ''] = table.string([...path, kind]).split('/');
-  const rule = (): Rule => {
-    table.only([...path, 'rule'], ruleWords);
-    return readRule(table, [...path, 'rule']);
-  };
-  if (kind === 'add') return { at, kind, map, rule: rule() };
-  if (kind === 'vocab') return { at, kind, map, codes: readCodes(table, [...path, 'codes']) };
-  if (kind === 'key') return { at, kind, map, from: readKeyParts(table, [...path, 'from']) };
-  if (id === '') table.fail(path, `${kind} names a map and a rule: pid-patient/PID-8`);
-  if (kind === 'replace') return { at, kind, map, id, rule: rule() };
-  if (kind === 'remove') return { at, kind, map, id };
-  const [from, to] = [table.optional([...path, 'from']), table.optional([...path, 'to'])];
-  if (from === undefined && to === undefined) table.fail(path, 'move names a new from, a new to, or both');
-  return { at, kind: 'move', map, id, from, to };
 }

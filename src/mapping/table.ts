@@ -7,15 +7,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { invalid, Table } from './document.ts';
-import {
-  readGroup,
-  readKeys,
-  readMessageMap,
-  readPartner,
-  readRuleMap,
-  readStructural,
-  readVocabulary,
-} from './read-table.ts';
+import { readOverlay } from './read-overlay.ts';
+import { readGroup, readKeys, readMessageMap, readRuleMap, readStructural, readVocabulary } from './read-table.ts';
 
 /** A condition of a rule: a tiny closed language, never code. Positions name the segment or data type they read. */
 export type Condition =
@@ -167,14 +160,35 @@ export interface MapSource {
   readonly structural: readonly string[];
 }
 
-/** One change that a partner makes to the base map. */
+/** One change that a partner makes to the base map; `map` is what it names: a map, a vocabulary, a key, a segment. */
 export type Change = { readonly at: string } & (
   | { readonly kind: 'add'; readonly map: string; readonly rule: Rule }
   | { readonly kind: 'replace'; readonly map: string; readonly id: string; readonly rule: Rule }
   | { readonly kind: 'remove'; readonly map: string; readonly id: string }
   | { readonly kind: 'move'; readonly map: string; readonly id: string; readonly from?: string; readonly to?: string }
-  | { readonly kind: 'vocab'; readonly map: string; readonly codes: Readonly<Record<string, VocabularyEntry>> }
-  | { readonly kind: 'key'; readonly map: string; readonly from: KeySource['from'] }
+  | {
+      readonly kind: 'vocab';
+      readonly map: string;
+      readonly codes: Readonly<Record<string, VocabularyEntry>>;
+      readonly fallback?: string;
+      /** A vocabulary that the base map does not have. */
+      readonly define?: { readonly table: string; readonly system: string };
+    }
+  | {
+      readonly kind: 'key';
+      readonly map: string;
+      readonly from: KeySource['from'];
+      /** A key that the base map does not have. */
+      readonly define?: Pick<KeySource, 'same' | 'within'>;
+    }
+  /** A map of its own, for a segment that the base map does not read: named by a build. */
+  | { readonly kind: 'map'; readonly map: string; readonly table: RuleMap }
+  /** A resource more in a message map (`adt`), or in all (`*`). */
+  | { readonly kind: 'build'; readonly map: string; readonly build: Build }
+  /** Events that a message map serves as well. */
+  | { readonly kind: 'event'; readonly map: string; readonly events: readonly string[] }
+  /** Where a segment belongs, in all messages. */
+  | { readonly kind: 'nest'; readonly map: string; readonly parents: readonly string[] }
 );
 
 export interface Partner {
@@ -210,7 +224,11 @@ export function loadMaps(directory: string): MapLibrary {
       structural: readStructural(file('structural.yaml')),
     },
     // A hub without overlays has no such folder.
-    partners: byId((existsSync(join(directory, 'partners')) ? load(join(directory, 'partners')) : []).map(readPartner)),
+    partners: byId(
+      (existsSync(join(directory, 'partners')) ? load(join(directory, 'partners')) : []).map((table) =>
+        readOverlay(table),
+      ),
+    ),
   };
 }
 
@@ -234,7 +252,7 @@ function byId<T extends { id: string; at: string }>(items: readonly T[]): Map<st
 }
 
 function tablesOf(folder: string, root: string): Table[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  const names = readdirSync(folder).filter((name) => /\.(yaml|json)$/.test(name));
   return names.sort().map((name) => tableOf(join(folder, name), root));
 }
 
