@@ -58,9 +58,19 @@ function buildProgram(environmentHelp: string): Command {
 
   withFilter(program.command('replay').description('process messages again, in source order, under the maps in force'))
     .option('--all', 'every message')
+    .option('--unmapped <what>', 'that leave this of the work list: a position (ZPI-3), a code, or both')
+    .option('--endpoint <name>', 'the same as --source')
     .action(async (options: ReplayOptions) => (await import('./cli/replay.ts')).runReplay(options, environment));
 
   addOutboundCommands(program, environment);
+
+  program
+    .command('unmapped')
+    .description('the work list: what no mapping rule took, by messages and patients, one line of JSON each')
+    .option('--endpoint <name>', 'of this endpoint')
+    .action(async (options: { endpoint?: string }) =>
+      (await import('./cli/unmapped.ts')).runUnmapped(options, environment),
+    );
 
   program
     .command('token')

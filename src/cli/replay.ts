@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts';
 import { Problem } from '../fhir/problem.ts';
 import { openStorage } from '../hub/storage.ts';
 import { replayMessages } from '../ingest/replay.ts';
+import { findUnmapped } from '../ingest/unmapped.ts';
 import { parseStatus, type MessageFilter } from '../ingest/status.ts';
 
 export interface ReplayOptions {
@@ -13,12 +14,19 @@ export interface ReplayOptions {
   readonly since?: string;
   readonly until?: string;
   readonly all?: true;
+  /** The same as `source`: what other commands call it. */
+  readonly endpoint?: string;
+  /** `ZPI-3`, `PID-8`, `Q`: what of the work list was repaired. */
+  readonly unmapped?: string;
 }
 
 export async function runReplay(options: ReplayOptions, environment: NodeJS.ProcessEnv): Promise<void> {
-  const filter = readFilter(options);
+  const { unmapped, endpoint, source = endpoint } = options;
+  const asked = readFilter({ ...options, source, all: options.all ?? (unmapped === undefined ? undefined : true) });
   const storage = await openStorage(readConfig(environment));
   try {
+    const filter =
+      unmapped === undefined ? asked : { ...asked, unmapped: await findUnmapped(storage.database, unmapped, source) };
     const { matched, queued, lanes } = await replayMessages(storage.database, filter);
     console.log(`${matched} messages match; ${queued} in ${lanes} lanes wait to be processed again.`);
   } finally {

@@ -12,7 +12,7 @@ import type { Registry } from './endpoint.ts';
 import { openOutcomes } from './outcome.ts';
 import { processInbound, type ProcessorOptions } from './process.ts';
 import { openReceiver } from './receive.ts';
-import { countUnmapped } from './unmapped.ts';
+import { countUnmapped, flushMs } from './unmapped.ts';
 
 export interface DoorOptions {
   readonly registry: Registry;
@@ -63,9 +63,6 @@ export interface Processing {
   close(): Promise<void>;
 }
 
-/** How late the counts of unmapped fields are seen. */
-const flushMs = 5_000;
-
 export async function startProcessing(options: ProcessingOptions): Promise<Processing> {
   const { database, registry, worker: name, leaseMs, onError, onProcessed, now = () => new Date() } = options;
   const leases = await openLeases({ database, worker: name, leaseMs, onError });
@@ -75,7 +72,11 @@ export async function startProcessing(options: ProcessingOptions): Promise<Proce
     leases,
     endpoint: (id) => registry.byId(id),
     onProcessed: (event) => {
-      counts.add(event.endpoint.id, event.unmapped);
+      const { endpoint, converted, unmapped } = event;
+      if (converted !== undefined) {
+        const { messageId, mapped } = converted;
+        counts.add({ endpointId: endpoint.id, messageId, drafts: mapped.drafts, entries: unmapped });
+      }
       onProcessed?.(event);
     },
   });

@@ -8,7 +8,7 @@
  */
 import type { Database, Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { MappedMessage, Unmapped } from '../mapping/draft.ts';
+import type { MappedMessage } from '../mapping/draft.ts';
 import type { Lease, Leases } from '../jobs/lease.ts';
 import type { Work } from '../jobs/worker.ts';
 import type { Endpoint } from './contract.ts';
@@ -21,6 +21,7 @@ import {
   type Failure,
   type QueuedMessage,
 } from './queue.ts';
+import { entriesOf, type UnmappedEntry } from './unmapped.ts';
 
 export interface Converted {
   readonly messageId: number;
@@ -50,7 +51,10 @@ export interface ProcessedEvent {
   readonly status: 'processed' | 'quarantined';
   /** From receipt to commit. */
   readonly lagSeconds: number;
-  readonly unmapped: readonly Unmapped[];
+  /** What no rule took, each entry once. */
+  readonly unmapped: readonly UnmappedEntry[];
+  /** What was converted; undefined for what could not be. */
+  readonly converted?: Converted;
 }
 
 /** Tries of a message whose failure may pass; the waits between them add up to some four minutes. */
@@ -70,6 +74,7 @@ type Step = 'convert' | 'apply';
 interface Ready {
   readonly message: QueuedMessage;
   readonly converted: Converted;
+  readonly unmapped: readonly UnmappedEntry[];
 }
 
 /** One batch of messages under one set of leases. */
@@ -129,7 +134,8 @@ class Batch {
     const endpoint = find(message.endpointId);
     if (endpoint === undefined) throw new Problem('transient', 'the endpoint is not known here yet');
     const mapped = convert(message.raw, endpoint);
-    return { message, converted: { messageId: message.id, endpoint, receivedAt: message.receivedAt, mapped } };
+    const converted = { messageId: message.id, endpoint, receivedAt: message.receivedAt, mapped };
+    return { message, converted, unmapped: entriesOf(mapped.unmapped) };
   }
 
   async #apply(ready: readonly Ready[]): Promise<void> {
@@ -139,13 +145,23 @@ class Batch {
         tx,
         ready.map(({ converted }) => converted),
       );
-      const done = ready.map(({ message, converted }) => ({ id: message.id, mapVersion: converted.mapped.mapVersion }));
+      const done = ready.map(({ message, converted, unmapped }) => ({
+        id: message.id,
+        mapVersion: converted.mapped.mapVersion,
+        unmapped: unmapped.map(({ hash }) => hash),
+      }));
       if ((await markProcessed(tx, done, at)) !== done.length)
         throw new Problem('lock-error', 'another worker was here');
     });
-    for (const { converted } of ready) {
-      const { endpoint, mapped, receivedAt } = converted;
-      this.#report(endpoint, 'processed', receivedAt, mapped.unmapped);
+    for (const { converted, unmapped } of ready) {
+      const { endpoint, receivedAt } = converted;
+      this.#options.onProcessed?.({
+        endpoint,
+        status: 'processed',
+        lagSeconds: this.#lag(receivedAt),
+        unmapped,
+        converted,
+      });
     }
   }
 
@@ -159,7 +175,10 @@ class Batch {
     this.#options.onError?.(error, message.id);
     if (isFinal) {
       await this.#commit((tx) => markQuarantined(tx, failure, isHolding, at));
-      if (endpoint !== undefined) this.#report(endpoint, 'quarantined', message.receivedAt, []);
+      if (endpoint !== undefined) {
+        const lagSeconds = this.#lag(message.receivedAt);
+        this.#options.onProcessed?.({ endpoint, status: 'quarantined', lagSeconds, unmapped: [] });
+      }
     } else {
       const waitMs = Math.min(retryMinMs * 2 ** message.attempts, retryMaxMs);
       await this.#commit((tx) => markForRetry(tx, failure, new Date(at.getTime() + waitMs)));
@@ -175,9 +194,8 @@ class Batch {
     });
   }
 
-  #report(endpoint: Endpoint, status: ProcessedEvent['status'], receivedAt: Date, unmapped: readonly Unmapped[]): void {
-    const lagSeconds = (this.#now().getTime() - receivedAt.getTime()) / 1_000;
-    this.#options.onProcessed?.({ endpoint, status, lagSeconds, unmapped });
+  #lag(receivedAt: Date): number {
+    return (this.#now().getTime() - receivedAt.getTime()) / 1_000;
   }
 
   #now(): Date {

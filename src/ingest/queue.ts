@@ -40,6 +40,8 @@ export function pickWaiting(db: Tx, slots: readonly number[], limit: number): Pr
 export interface Processed {
   readonly id: number;
   readonly mapVersion: string;
+  /** Hashes of what no rule took (unmapped.ts). */
+  readonly unmapped: readonly number[];
 }
 
 /** @returns how many were still waiting: fewer than given means that another worker was here */
@@ -49,8 +51,12 @@ export async function markProcessed(tx: Tx, done: readonly Processed[], at: Date
   const rows = await tx.query(sql`
     update message m
     set status = 1, processed_at = ${at}, attempts = m.attempts + 1, step = null, reason = null,
-      position = null,      map_version = done.map_version
-    from unnest(${ids}::bigint[], ${done.map(({ mapVersion }) => mapVersion)}::text[]) as done (id, map_version)
+      position = null, map_version = done.map_version, unmapped = nullif(done.unmapped, '{}')::int[]
+    from unnest(
+      ${ids}::bigint[],
+      ${done.map(({ mapVersion }) => mapVersion)}::text[],
+      ${done.map(({ unmapped }) => `{${unmapped.join(',')}}`)}::text[]
+    ) as done (id, map_version, unmapped)
     where m.id = done.id and m.status = 0
     returning m.id`);
   await tx.query(sql`delete from lane_hold where message_id = any(${ids}::bigint[])`);

@@ -82,9 +82,24 @@ async function requeue(tx: Tx, rows: readonly WindowRow[]): Promise<number> {
   if (rows.length === 0) return 0;
   // First the holds: a worker that is just moving a message behind one has finished then, and is seen below.
   await tx.query(sql`delete from lane_hold where lane_key = any(${rows.map(({ laneKey }) => laneKey)}::bigint[])`);
-  const queued = await tx.query(sql`
-    update message set status = 0, attempts = 0, processed_at = null, step = null, reason = null, position = null
-    where id = any(${rows.map(({ id }) => id)}::bigint[]) and status <> 0
-    returning id`);
-  return queued.length;
+  const [done] = await tx.query<{ queued: number }>(sql`
+    with before as materialized (
+      select id, endpoint_id, unmapped from message
+      where id = any(${rows.map(({ id }) => id)}::bigint[]) and status <> 0
+      order by id
+      for update
+    ), queued as (
+      update message m
+      set status = 0, attempts = 0, processed_at = null, step = null, reason = null, position = null, unmapped = null
+      from before where m.id = before.id
+      returning m.id
+    ), left_over as (
+      select endpoint_id, hash, count(*) as messages from before, unnest(unmapped) as hash group by endpoint_id, hash
+    ), discounted as (
+      -- What they left is counted anew when they have run.
+      update unmapped u set count = u.count - left_over.messages
+      from left_over where u.endpoint_id = left_over.endpoint_id and u.hash = left_over.hash
+    )
+    select count(*) as queued from queued`);
+  return done?.queued ?? 0;
 }

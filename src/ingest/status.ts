@@ -24,6 +24,8 @@ export interface MessageFilter {
   readonly type?: string;
   /** Processed with this map version. */
   readonly mapVersion?: string;
+  /** Leaves any of what has these hashes (unmapped.ts). */
+  readonly unmapped?: readonly number[];
 }
 
 export interface MessageLine {
@@ -72,6 +74,7 @@ export function whereMessage(filter: MessageFilter): Sql {
     );
   }
   if (filter.mapVersion !== undefined) conditions.push(sql`m.map_version = ${filter.mapVersion}`);
+  if (filter.unmapped !== undefined) conditions.push(sql`m.unmapped && ${filter.unmapped}::int[]`);
   return join(conditions, ' and ');
 }
 

@@ -1,7 +1,7 @@
 /** Overlays in the database: applied, followed by a running process, taken back. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { Problem } from '../../src/fhir/problem.ts';
+import type { Problem } from '../../src/fhir/problem.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import {
   applyOverlay,

@@ -204,27 +204,6 @@ describe('processing: order, fate and replay', () => {
     assert.deepEqual(await replayMessages(world.database, { source: 'nobody' }), { matched: 0, queued: 0, lanes: 0 });
   });
 
-  it('counts per endpoint what no rule took', async () => {
-    const worker = await world.process({
-      convert: (raw) => ({
-        ...mapValue(raw),
-        unmapped: [
-          { kind: 'field', position: 'PV1-45' },
-          { kind: 'code', position: 'PID-8 HL70001', code: 'Q' },
-        ],
-      }),
-    });
-    await send(going, 'UNMAPPED', ['1', '2', '3']);
-    await settled();
-    await worker.close();
-    const rows = await world.database.query(sql`
-      select kind, position, code, count from unmapped where endpoint_id = ${going.id} order by kind`);
-    assert.deepEqual(rows, [
-      { kind: 'code', position: 'PID-8 HL70001', code: 'Q', count: 3 },
-      { kind: 'field', position: 'PV1-45', code: '', count: 3 },
-    ]);
-  });
-
   describe('/ops/messages', () => {
     const rows: [string, MessageFilter, number][] = [
       ['a source', { source: 'holding' }, 5],
