@@ -81,7 +81,7 @@ describe('the work list', () => {
       (isRepaired: boolean) =>
       (raw: Buffer): MappedMessage => {
         const mapped = mapValue(raw);
-        const { value, patient: name } = mapped.drafts[0]?.resource as unknown as Record<string, string>;
+        const { value, patient: name } = (mapped.drafts[0]?.resource ?? {}) as unknown as Record<string, string>;
         const unmapped: Unmapped[] = [{ kind: 'field', position: 'ZZ-1.2' }];
         if (value?.startsWith('Z') === true && !isRepaired)
           unmapped.push({ kind: 'code', position: 'PID-8 HL70001', code: 'Q' });
