@@ -248,7 +248,15 @@ class Value implements Hl7Value {
   }
 
   whole(component: number): string {
-    return this.#plain(this.#split()[component - 1] ?? '');
+    const raw = this.#split()[component - 1] ?? '';
+    const separator = this.#context?.delimiters.subcomponent;
+    // The usual separator whatever the sender's, so that the same content is the same text.
+    return separator === undefined || separator === '&' || !raw.includes(separator)
+      ? this.#plain(raw)
+      : raw
+          .split(separator)
+          .map((part) => this.#plain(part))
+          .join('&');
   }
 
   subcomponentCount(component: number): number {

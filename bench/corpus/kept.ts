@@ -10,15 +10,17 @@
  *           or it names that vocabulary's table and the Bundle has the vocabulary's system
  *   uri     a URI of the Bundle is made of it: urn:oid:, urn:uuid:, HL7's own for HL7nnnn, or a name at the end of one of the
  *           hub's; ISO, GUID and UUID, which say what kind of URI an authority has, by there being one of that kind
+ *   element the signs of an SN in OBX-5: `=` by a number without comparator, `:` and `/` by a Ratio, `-` by a Range
  */
 import { isRawNumber } from '../../src/fhir/json.ts';
-import type { Hl7Message, Hl7Value } from '../../src/mapping/message.ts';
+import type { Hl7Message, Hl7Segment, Hl7Value } from '../../src/mapping/message.ts';
 import type { MapSource } from '../../src/mapping/table.ts';
 
-export const forms = ['same', 'part', 'number', 'time', 'code', 'uri'] as const;
+export const forms = ['same', 'part', 'number', 'time', 'code', 'uri', 'element'] as const;
 export type Form = (typeof forms)[number];
 
 export interface Leaf {
+  readonly segment: string;
   /** `PID-5.1`, `PID-5.1.2` for a second subcomponent. */
   readonly position: string;
   readonly text: string;
@@ -27,23 +29,28 @@ export interface Leaf {
 export function* leavesOf(message: Hl7Message): Generator<Leaf> {
   for (const segment of message.segments) {
     for (let field = segment.name === 'MSH' ? 3 : 1; field <= segment.fieldCount; field++) {
-      for (const value of segment.field(field)) yield* leavesOfValue(value, `${segment.name}-${field}`);
+      yield* leavesOfField(segment, field);
     }
   }
 }
 
-function* leavesOfValue(value: Hl7Value, field: string): Generator<Leaf> {
+export function* leavesOfField(segment: Hl7Segment, field: number): Generator<Leaf> {
+  for (const value of segment.field(field)) yield* leavesOfValue(value, segment.name, field);
+}
+
+export function* leavesOfValue(value: Hl7Value, segment: string, number: number): Generator<Leaf> {
+  const field = `${segment}-${number}`;
   if (value.isNull) return;
   for (let component = 1; component <= value.componentCount; component++) {
     for (let sub = 1; sub <= value.subcomponentCount(component); sub++) {
       const text = foldSpace(value.get(component, sub));
       const position = sub === 1 ? `${field}.${component}` : `${field}.${component}.${sub}`;
-      if (text !== '' && text !== '""') yield { position, text };
+      if (text !== '' && text !== '""') yield { segment, position, text };
     }
   }
 }
 
-function foldSpace(text: string): string {
+export function foldSpace(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
@@ -52,6 +59,8 @@ export class BundleText {
   readonly values = new Set<string>();
   readonly numbers = new Set<number>();
   readonly times: string[] = [];
+  /** Names of elements. */
+  readonly names = new Set<string>();
   readonly #all: string;
 
   constructor(bundle: unknown) {
@@ -72,6 +81,7 @@ export class BundleText {
     } else if (typeof value === 'boolean') {
       this.values.add(String(value));
     } else if (typeof value === 'object' && value !== null) {
+      if (!Array.isArray(value)) for (const name of Object.keys(value)) this.names.add(name);
       for (const held of Object.values(value)) this.#collect(held);
     }
   }
@@ -129,14 +139,27 @@ export function translationsOf(source: MapSource): Translations {
 }
 
 /** The form in which a leaf is kept, undefined when it is lost. */
-export function keptAs({ position, text }: Leaf, bundle: BundleText, translations: Translations): Form | undefined {
+export function keptAs(
+  { position, text }: Pick<Leaf, 'position' | 'text'>,
+  bundle: BundleText,
+  translations: Translations,
+): Form | undefined {
   if (bundle.values.has(text)) return 'same';
   if (bundle.holds(text)) return 'part';
   if (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) && bundle.numbers.has(Number(text))) return 'number';
   if (isTimeKept(text, bundle.times)) return 'time';
   if (translations.of(position, text).some((code) => bundle.values.has(code))) return 'code';
-  return isUriKept(text, bundle) ? 'uri' : undefined;
+  if (isUriKept(text, bundle)) return 'uri';
+  return signs[`${position} ${text}`]?.some((name) => bundle.names.has(name)) === true ? 'element' : undefined;
 }
+
+/** HL7 v2.5.1 section 2.A.70: comparator, number, separator, number. */
+const signs: Readonly<Record<string, readonly string[]>> = {
+  'OBX-5.1 =': ['valueQuantity', 'valueRatio', 'valueRange'],
+  'OBX-5.3 :': ['valueRatio'],
+  'OBX-5.3 /': ['valueRatio'],
+  'OBX-5.3 -': ['valueRange'],
+};
 
 const dtm = /^(\d{4,14}(?:\.\d+)?)([+-]\d{4})?$/;
 

@@ -39,7 +39,7 @@ export interface Hl7Value {
   readonly componentCount: number;
   /** A component, or one of its subcomponents (default the first), unescaped; '' when absent. */
   get(component: number, subcomponent?: number): string;
-  /** The whole component unescaped, with its subcomponents as one text. */
+  /** The whole component unescaped, its subcomponents as one text with `&` between them. */
   whole(component: number): string;
   subcomponentCount(component: number): number;
 }
