@@ -119,7 +119,7 @@ function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): 
     .command('add')
     .argument('<name>', 'letters, digits, dot, dash and underscore')
     .description('register a source, or a destination; a running hub knows it within a second')
-    .requiredOption('--kind <kind>', 'hl7v2-mllp or hl7v2-http; hl7v2-mllp-out for a destination')
+    .requiredOption('--kind <kind>', 'hl7v2-mllp, hl7v2-http or hl7v2-folder; hl7v2-mllp-out for a destination')
     .requiredOption('--organization <ref>', 'Organization/x, the owner of what it sends, or who receives')
     .requiredOption(
       '--facility <value>',
@@ -134,6 +134,8 @@ function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): 
     .option('--application <name>', 'of a destination: MSH-5 [its facility]')
     .option('--sender <application^facility>', 'of a destination: MSH-3 and MSH-4 [HUB^HUB]')
     .option('--refusal <policy>', 'of a destination: after AE or AR it waits for a person (stop) or goes on (park)')
+    .option('--folder <directory>', 'the directory to watch, for hl7v2-folder')
+    .option('--batch-ack <mode>', 'a batch is answered by an acknowledgment for each message (messages) or one (batch)')
     .option('--charset <name>', 'of messages without MSH-18; of a destination: MSH-18 [UNICODE UTF-8]')
     .option('--zone <zone>', 'of times sent without one: Asia/Shanghai, +08:00')
     .option('--ack <mode>', 'auto (MSH-15/16), original or enhanced')

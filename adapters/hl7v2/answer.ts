@@ -17,14 +17,16 @@ export interface AnswerOptions {
 }
 
 export interface Answer {
-  /** The acknowledgment to send now; undefined when the sender asked for none, or must send again (see `isLost`). */
-  readonly ack: Buffer | undefined;
+  /** The acknowledgments to send now; none when the sender asked for none, or must send again (see `isLost`). */
+  readonly acks: readonly Buffer[];
   /** Why the message was refused, for the log and for HTTP's status. */
   readonly problem?: Problem;
   /** The hub could not store it and does not know better: the transport must not confirm anything. */
   readonly isLost: boolean;
-  /** An application acknowledgment that follows when the message is processed. */
-  readonly later?: Promise<Buffer | undefined>;
+  /** Application acknowledgments that follow when the messages are processed. */
+  readonly later: readonly Promise<Buffer | undefined>[];
+  /** Undefined when no endpoint takes the message. */
+  readonly endpoint?: Endpoint;
 }
 
 /** Never rejects: whatever happens becomes an Answer. */
@@ -35,11 +37,13 @@ export async function answerMessage(bytes: Buffer, connection: Connection, optio
     const reading = await route(bytes, connection, options.door);
     const header = reading.message.first('MSH') as Hl7Segment;
     sender = senderOf(header, reading.charset);
+    const code = header.field(9)[0]?.get(1) ?? '';
     // An acknowledgment is never acknowledged (HL7 v2.5.1 section 2.9.2).
-    if (header.field(9)[0]?.get(1) === 'ACK') return { ack: undefined, isLost: false };
+    if (acknowledgments.has(code.split('_')[0] ?? '')) return { acks: [], isLost: false, later: [] };
     const envelope = readEnvelope(reading.message);
     endpoint = reading.endpoint;
     if (endpoint === undefined) throw unknownFacility();
+    if (isQuery(code)) throw notAnswered();
     const receipt = await options.door.receive({ endpoint, envelope, bytes });
     return answer(sender, endpoint, undefined, options, receipt.messageId);
   } catch (error) {
@@ -48,12 +52,35 @@ export async function answerMessage(bytes: Buffer, connection: Connection, optio
   }
 }
 
+/** General acknowledgments: ACK, and MCF of the delayed mode of old versions. */
+const acknowledgments = new Set(['ACK', 'MCF']);
+
+/** Messages that ask for data (HL7 v2.8 chapter 5): QBP, QRY, QSB, QVR, QCN, and the queries of other chapters. */
+function isQuery(code: string): boolean {
+  return queries.has(code.split('_')[0] ?? '');
+}
+const queries = new Set(
+  'QBP QRY QRF QSB QVR QCN QSX SQM SPQ VQQ VXQ RQQ EQQ OSQ RQI RQC RQP RER RDR RGR ROR'.split(' '),
+);
+
+function notAnswered(): Problem {
+  return new Problem('not-supported', 'queries are not answered over HL7v2', {
+    expression: 'MSH-9.1',
+    hint: 'Ask over FHIR: what leaves the hub needs a token that says who asks and why.',
+  });
+}
+
+/** What as a whole cannot be taken, whatever it holds. */
+export function answerProblem(bytes: Buffer, problem: Problem, options: AnswerOptions): Answer {
+  return answer(guessSender(bytes), undefined, problem, options);
+}
+
 /** A frame that is too long to be taken, answered by its beginning. */
 export function answerTooLong(head: Buffer, frameBytesMax: number, options: AnswerOptions): Answer {
   const problem = new Problem('too-long', `the message is longer than ${frameBytesMax} bytes`, {
     hint: 'Send large documents in parts, or by reference.',
   });
-  return answer(guessSender(head), undefined, problem, options);
+  return answerProblem(head, problem, options);
 }
 
 function answer(
@@ -67,15 +94,18 @@ function answer(
   const build = (kind: 'application' | 'accept', result: Verdict): Buffer =>
     buildAck({ sender, kind, verdict: result, at: options.now(), controlId: options.nextControlId() });
   return {
-    ack: plan.immediate === undefined ? undefined : build(plan.immediate, verdict),
+    acks: plan.immediate === undefined ? [] : [build(plan.immediate, verdict)],
     problem: verdict,
     isLost: verdict !== undefined && lost.has(verdict.code),
     later:
       plan.isLater && messageId !== undefined
-        ? applicationAck(messageId, sender.header?.text(16) ?? '', options.door, (result) =>
-            build('application', result),
-          )
-        : undefined,
+        ? [
+            applicationAck(messageId, sender.header?.text(16) ?? '', options.door, (result) =>
+              build('application', result),
+            ),
+          ]
+        : [],
+    endpoint,
   };
 }
 

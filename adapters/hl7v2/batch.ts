@@ -1,4 +1,5 @@
 /** Files of several messages: the batch protocol (FHS, BHS) and plain concatenation. */
+import { Problem } from '../../src/fhir/problem.ts';
 
 const carriageReturn = 13;
 const lineFeed = 10;
@@ -30,10 +31,63 @@ export function splitMessages(bytes: Uint8Array): Uint8Array[] {
   return messages.length > 0 ? messages : [bytes];
 }
 
+/**
+ * What a batch says of itself against what it holds: BTS-1 counts the messages of a batch, FTS-1 the batches of a file. A count that does
+ * not fit means that something was lost on the way, so nothing of it is taken.
+ * @returns undefined when every count that was sent is right
+ */
+export function checkBatch(bytes: Uint8Array): Problem | undefined {
+  let [messages, batches] = [0, 0];
+  for (const line of linesOf(bytes)) {
+    const name = nameAt(line, 0, line.length);
+    if (name === 'MSH') messages++;
+    else if (name === 'BHS') {
+      messages = 0;
+      batches++;
+    } else if (name === 'BTS' || name === 'FTS') {
+      const counted = countOf(line);
+      const found = name === 'BTS' ? messages : batches;
+      if (counted !== undefined && counted !== found) {
+        return new Problem(
+          'value',
+          `${name}-1 counts ${counted}, the ${name === 'BTS' ? 'batch' : 'file'} holds ${found}`,
+          {
+            expression: `${name}-1`,
+            hint: 'Nothing of it was taken; send it again whole.',
+          },
+        );
+      }
+    }
+  }
+  return undefined;
+}
+
+function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  let start = 0;
+  for (let at = 0; at <= bytes.length; at++) {
+    if (at < bytes.length && bytes[at] !== carriageReturn && bytes[at] !== lineFeed) continue;
+    if (at > start) yield bytes.subarray(start, at);
+    start = at + 1;
+  }
+}
+
+/** The first field of a trailer, where it is a number; its separator is the sign after its name. */
+function countOf(line: Uint8Array): number | undefined {
+  const text = Buffer.from(line.subarray(0, trailerBytesMax)).toString('latin1').trim();
+  const count = text.slice(4).split(text.charAt(3), 1)[0]?.trim() ?? '';
+  return /^\d{1,9}$/.test(count) ? Number(count) : undefined;
+}
+/** A count and its separators; comments behind it are not read. */
+const trailerBytesMax = 64;
+
 /** True when the bytes hold more than one message, or a batch envelope. */
 export function isBatch(bytes: Uint8Array): boolean {
-  const messages = splitMessages(bytes);
-  return messages.length > 1 || isEnvelope(nameAt(bytes, 0, bytes.length));
+  return hasEnvelope(bytes) || splitMessages(bytes).length > 1;
+}
+
+/** True when the bytes begin with the header of a file or batch. */
+export function hasEnvelope(bytes: Uint8Array): boolean {
+  return isEnvelope(nameAt(bytes, 0, bytes.length));
 }
 
 function isEnvelope(name: string): boolean {

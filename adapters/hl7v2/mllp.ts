@@ -8,7 +8,8 @@ import { createServer } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { Problem } from '../../src/fhir/problem.ts';
 import type { Connection, Listener } from '../../src/ingest/contract.ts';
-import { answerMessage, answerTooLong, type Answer, type AnswerOptions } from './answer.ts';
+import { answerFrame } from './answer-batch.ts';
+import { answerTooLong, type Answer, type AnswerOptions } from './answer.ts';
 import { frame, FrameReader, type Frame } from './frames.ts';
 
 export interface MllpLimits {
@@ -278,7 +279,7 @@ class MllpConnection {
   async #answer(one: Frame): Promise<Answer> {
     const { options, limits } = this.#server;
     return one.kind === 'message'
-      ? answerMessage(one.bytes, this.from, options)
+      ? answerFrame(one.bytes, this.from, options)
       : answerTooLong(one.bytes, limits.frameBytesMax, options);
   }
 
@@ -291,8 +292,8 @@ class MllpConnection {
       this.destroy('the message could not be stored');
       return;
     }
-    this.#send(answer.ack);
-    if (answer.later !== undefined) this.#followUp(answer.later);
+    for (const ack of answer.acks) this.#send(ack);
+    for (const later of answer.later) this.#followUp(later);
     if (this.#unanswered === this.#server.limits.unansweredMax >> 1 && !this.#server.isFull) this.resume();
   }
 

@@ -1,9 +1,10 @@
 /** `hub endpoint add` and `hub endpoint list`: sources and destinations. A running hub knows a new one within a second. */
+import { resolve } from 'node:path';
 import { readConfig } from '../config.ts';
 import { Problem } from '../fhir/problem.ts';
 import { registerDestination } from '../hub/outbound.ts';
 import { openStorage } from '../hub/storage.ts';
-import type { AckMode, Endpoint, EndpointKind, PoisonPolicy } from '../ingest/contract.ts';
+import type { AckMode, BatchAck, Endpoint, EndpointKind, PoisonPolicy } from '../ingest/contract.ts';
 import { addEndpoint, listEndpoints } from '../ingest/endpoint.ts';
 import { listDestinations, type Destination, type NewDestination } from '../outbound/destination.ts';
 
@@ -12,6 +13,8 @@ export interface EndpointOptions {
   readonly organization: string;
   readonly facility: readonly string[];
   readonly port?: string;
+  readonly folder?: string;
+  readonly batchAck?: string;
   readonly charset?: string;
   readonly zone?: string;
   readonly ack?: string;
@@ -26,8 +29,9 @@ export interface EndpointOptions {
   readonly refusal?: string;
 }
 
-export const kinds: readonly EndpointKind[] = ['hl7v2-mllp', 'hl7v2-http'];
+export const kinds: readonly EndpointKind[] = ['hl7v2-mllp', 'hl7v2-http', 'hl7v2-folder'];
 export const ackModes: readonly AckMode[] = ['auto', 'original', 'enhanced'];
+export const batchAcks: readonly BatchAck[] = ['messages', 'batch'];
 export const poisonPolicies: readonly PoisonPolicy[] = ['continue', 'hold'];
 
 /** The kind of endpoints that are called, where the others call. */
@@ -49,6 +53,8 @@ export async function runEndpointAdd(
     zone,
     certificate,
     addresses: options.address,
+    folder: options.folder === undefined ? undefined : resolve(options.folder),
+    batchAck: options.batchAck === undefined ? undefined : oneOf(batchAcks, options.batchAck, '--batch-ack'),
     port: options.port === undefined ? undefined : Number(options.port),
     ackMode: options.ack === undefined ? undefined : oneOf(ackModes, options.ack, '--ack'),
     poisonPolicy: options.poison === undefined ? undefined : oneOf(poisonPolicies, options.poison, '--poison'),

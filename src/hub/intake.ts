@@ -1,6 +1,8 @@
 /** The doors for HL7v2 of this process: the shared MLLP listener, one for each endpoint with a port of its own, and HTTP. */
 import { randomUUID } from 'node:crypto';
-import { answerMessage, type AnswerOptions } from '../../adapters/hl7v2/answer.ts';
+import { answerFrame } from '../../adapters/hl7v2/answer-batch.ts';
+import type { AnswerOptions } from '../../adapters/hl7v2/answer.ts';
+import { watchFolders } from '../../adapters/hl7v2/folder.ts';
 import { openMllpListeners } from '../../adapters/hl7v2/listeners.ts';
 import type { Hl7Answer } from '../api/hl7v2.ts';
 import type { TlsFiles } from '../config.ts';
@@ -45,18 +47,29 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
     },
     onPortError: (port, error) => log.error({ port, error }, 'the port of an endpoint cannot be opened'),
   });
+  let isFailing = false;
+  const folders = watchFolders({
+    ...answers,
+    hub: randomUUID(),
+    onEvent: (event, error) => {
+      metrics.countFolder(event);
+      // Told once: a directory that is away is looked for every second.
+      if (event === 'failed' && !isFailing) log.error({ error }, 'a file of a watched directory was not taken');
+      isFailing = event === 'failed';
+    },
+  });
   return {
     port: listeners.port,
     receive: async (bytes, { address, organization }) => {
-      const { ack, problem, isLost } = await answerMessage(
+      const { acks, problem, isLost } = await answerFrame(
         bytes,
         { kind: 'hl7v2-http', address, organization },
         answers,
       );
-      return { ack: isLost ? undefined : ack, problem };
+      return { ack: isLost || acks.length === 0 ? undefined : Buffer.concat(acks), problem };
     },
     close: async () => {
-      await listeners.close();
+      await Promise.all([listeners.close(), folders.close()]);
       await door.close();
     },
   };

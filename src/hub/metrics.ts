@@ -8,6 +8,7 @@ export interface Metrics {
   observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
   countMllp(event: string): void;
   countOutbound(destination: string, outcome: string): void;
+  countFolder(event: string): void;
   setDatabase(isUp: boolean): void;
 }
 
@@ -59,6 +60,12 @@ export function openMetrics(): Metrics {
     labelNames: ['destination', 'outcome'],
     registers: [registry],
   });
+  const folders = new Counter({
+    name: 'hub_folder_files_total',
+    help: 'Files of watched directories: archived, refused, failed',
+    labelNames: ['event'],
+    registers: [registry],
+  });
   const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
   return {
     contentType: registry.contentType,
@@ -74,6 +81,7 @@ export function openMetrics(): Metrics {
     },
     countMllp: (event) => mllp.inc({ event }),
     countOutbound: (destination, outcome) => outbound.inc({ destination, outcome }),
+    countFolder: (event) => folders.inc({ event }),
     setDatabase: (isUp) => database.set(isUp ? 1 : 0),
   };
 }

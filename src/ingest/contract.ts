@@ -6,7 +6,7 @@ import type { Problem } from '../fhir/problem.ts';
 
 export type { Hl7Message, Hl7Segment, Hl7Value } from '../mapping/message.ts';
 
-export type EndpointKind = 'hl7v2-mllp' | 'hl7v2-http';
+export type EndpointKind = 'hl7v2-mllp' | 'hl7v2-http' | 'hl7v2-folder';
 
 /** A registered source of messages. What it sends is owned by `organization`, whatever the message says. */
 export interface Endpoint {
@@ -19,6 +19,10 @@ export interface Endpoint {
   readonly facilities: readonly string[];
   /** A listener of its own; undefined: the shared one. */
   readonly port?: number;
+  /** The directory that is watched, of an endpoint of kind `hl7v2-folder`. */
+  readonly folder?: string;
+  /** How a batch is answered: an acknowledgment for each message, or one batch of them. */
+  readonly batchAck: BatchAck;
   /** Charset of messages without MSH-18, as a name of HL70211 or of the IANA registry. */
   readonly charset?: string;
   /** IANA zone or `+08:00` of times sent without one. */
@@ -35,6 +39,8 @@ export interface Endpoint {
 /** `auto` follows MSH-15/16 of each message (HL7 v2.5.1 section 2.9.2); `original` and `enhanced` overrule it. */
 export type AckMode = 'auto' | 'original' | 'enhanced';
 
+export type BatchAck = 'messages' | 'batch';
+
 /** What a lane does after a message that cannot be processed: `continue` with the next, or `hold` until a person decides. */
 export type PoisonPolicy = 'continue' | 'hold';
 
@@ -46,6 +52,8 @@ export interface Connection {
   readonly address: string;
   /** SHA-256 of the verified client certificate, hex in lower case. */
   readonly certificate?: string;
+  /** The watched directory that a file was found in. */
+  readonly folder?: string;
   /** Organization of the caller's token, where the transport has one (HTTP). */
   readonly organization?: string;
 }
@@ -99,6 +107,8 @@ export interface Reach {
 export interface Door {
   /** Ports of endpoints with a listener of their own. */
   ports(): readonly number[];
+  /** Directories that are watched. */
+  folders(): readonly string[];
   reach(connection: Connection): Reach;
   /** Reads the registry again, so that an endpoint added a moment ago is known. Cheap when called often. */
   refresh(): Promise<void>;

@@ -2,10 +2,11 @@
  * The registry of sources. A hub keeps it in memory and reads it again when its revisions have grown, so that
  * `hub endpoint add` on one process is known to all within a second.
  */
+import { isAbsolute } from 'node:path';
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { AckMode, Connection, Endpoint, EndpointKind, PoisonPolicy, Reach } from './contract.ts';
+import type { AckMode, BatchAck, Connection, Endpoint, EndpointKind, PoisonPolicy, Reach } from './contract.ts';
 
 /** A new endpoint, as a person describes it. */
 export interface NewEndpoint {
@@ -14,6 +15,8 @@ export interface NewEndpoint {
   readonly organization: string;
   readonly facilities: readonly string[];
   readonly port?: number;
+  readonly folder?: string;
+  readonly batchAck?: BatchAck;
   readonly charset?: string;
   readonly zone?: string;
   readonly ackMode?: AckMode;
@@ -43,10 +46,10 @@ export async function addEndpoint(db: Tx, endpoint: NewEndpoint): Promise<Endpoi
     });
   }
   const rows = await db.query<EndpointRow>(sql`
-    insert into endpoint (name, kind, organization, facilities, port, charset, zone, ack_mode, poison_policy,
-      certificate, addresses)
+    insert into endpoint (name, kind, organization, facilities, port, folder, batch_ack, charset, zone, ack_mode,
+      poison_policy, certificate, addresses)
     values (${checked.name}, ${checked.kind}, ${checked.organization}, ${checked.facilities}::text[],
-      ${checked.port ?? null}, ${checked.charset ?? null}, ${checked.zone ?? null}, ${checked.ackMode ?? 'auto'},
+      ${checked.port ?? null}, ${checked.folder ?? null}, ${checked.batchAck ?? 'messages'}, ${checked.charset ?? null}, ${checked.zone ?? null}, ${checked.ackMode ?? 'auto'},
       ${checked.poisonPolicy ?? 'continue'}, ${checked.certificate ?? null}, ${checked.addresses ?? []}::text[])
     on conflict (name) do nothing
     returning *`);
@@ -83,6 +86,12 @@ function check(endpoint: NewEndpoint): NewEndpoint {
       'at least one value of MSH-4',
     ],
     [endpoint.port === undefined || (endpoint.port > 0 && endpoint.port < 65_536), 'port', 'a number from 1 to 65535'],
+    [
+      (endpoint.kind === 'hl7v2-folder') === (endpoint.folder !== undefined) &&
+        (endpoint.folder === undefined || isAbsolute(endpoint.folder)),
+      'folder',
+      'the absolute path of the directory to watch, for the kind hl7v2-folder and no other',
+    ],
     [endpoint.zone === undefined || isZone(endpoint.zone), 'zone', 'an IANA zone such as Asia/Shanghai, or +08:00'],
   ];
   for (const [isMet, expression, rule] of rules) {
@@ -111,6 +120,7 @@ function isSameWay(a: NewEndpoint, b: NewEndpoint): boolean {
   return (
     a.kind === b.kind &&
     a.port === b.port &&
+    a.folder === b.folder &&
     a.certificate === b.certificate &&
     (a.addresses ?? []).toSorted().join() === (b.addresses ?? []).toSorted().join() &&
     // Over HTTP the caller's token names the organization.
@@ -129,6 +139,8 @@ export interface Registry {
   /** The endpoints a connection may speak for. */
   reach(connection: Connection): Reach;
   ports(): readonly number[];
+  /** Directories of enabled endpoints. */
+  folders(): readonly string[];
   /** Reads the registry again if it has changed; calls within a moment of each other share one look. */
   refresh(): Promise<void>;
   close(): void;
@@ -179,13 +191,20 @@ class EndpointRegistry implements Registry {
     return [...new Set(ports)];
   }
 
+  folders(): readonly string[] {
+    const folders = this.#endpoints.flatMap(({ folder, isEnabled }) =>
+      isEnabled && folder !== undefined ? [folder] : [],
+    );
+    return [...new Set(folders)];
+  }
+
   reach(connection: Connection): Reach {
-    const { kind, port, certificate, organization } = connection;
+    const { kind, port, folder, certificate, organization } = connection;
     const isAddressBound = this.#endpoints.some(({ addresses }) =>
       addresses.includes(plainAddress(connection.address)),
     );
     const address = isAddressBound ? plainAddress(connection.address) : '';
-    const key = [kind, port, certificate, organization, address].join(' ');
+    const key = [kind, port, folder, certificate, organization, address].join(' ');
     let reach = this.#reaches.get(key);
     if (reach === undefined) {
       if (this.#reaches.size >= reachesMax) this.#reaches.clear();
@@ -243,6 +262,7 @@ export function reachOf(endpoints: readonly Endpoint[], connection: Connection):
       endpoint.isEnabled &&
       endpoint.kind === connection.kind &&
       endpoint.port === connection.port &&
+      endpoint.folder === connection.folder &&
       (connection.kind !== 'hl7v2-http' || endpoint.organization === connection.organization) &&
       (endpoint.certificate === undefined || endpoint.certificate === connection.certificate) &&
       (endpoint.addresses.length === 0 || endpoint.addresses.includes(plainAddress(connection.address))),
@@ -272,6 +292,8 @@ interface EndpointRow {
   organization: string;
   facilities: string[];
   port: number | null;
+  folder: string | null;
+  batch_ack: BatchAck;
   charset: string | null;
   zone: string | null;
   ack_mode: AckMode;
@@ -289,6 +311,8 @@ function toEndpoint(row: EndpointRow): Endpoint {
     organization: row.organization,
     facilities: row.facilities,
     port: row.port ?? undefined,
+    folder: row.folder ?? undefined,
+    batchAck: row.batch_ack,
     charset: row.charset ?? undefined,
     zone: row.zone ?? undefined,
     ackMode: row.ack_mode,

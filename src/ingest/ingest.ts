@@ -31,6 +31,7 @@ export function openDoor({ registry, database, onStored }: DoorOptions): OpenDoo
   const outcomes = openOutcomes(database);
   return {
     ports: () => registry.ports(),
+    folders: () => registry.folders(),
     reach: (connection) => registry.reach(connection),
     refresh: () => registry.refresh(),
     receive: (inbound) => receiver.receive(inbound),

@@ -14,6 +14,7 @@ describe('which endpoint a connection may speak for', () => {
     organization: `Organization/${name}`,
     facilities: [name.toUpperCase()],
     ackMode: 'auto',
+    batchAck: 'messages',
     poisonPolicy: 'continue',
     addresses: [],
     isEnabled: true,

@@ -41,6 +41,51 @@ describe('MLLP: a message in, an acknowledgment after the commit', () => {
     socket.destroy();
   });
 
+  it('a batch in a frame: an acknowledgment for each message, in their order', async () => {
+    const socket = await open((await world.listen()).port);
+    const batch = `BHS|^~\\&\r${givenMessage({ id: 'BA1' })}${givenMessage({ id: 'BA2', facility: 'HOSPX' })}BTS|2\r`;
+    socket.write(frame(Buffer.from(batch)));
+    assert.deepEqual(await answers(socket, 2), ['AA BA1', 'AR BA2']);
+    socket.destroy();
+  });
+
+  it('a batch that counts more messages than it holds: nothing is taken, ERR says where', async () => {
+    const socket = await open((await world.listen()).port);
+    socket.write(frame(Buffer.from(`BHS|^~\\&\r${givenMessage({ id: 'BA3' })}BTS|2\r`)));
+    const [ack = ''] = await rawAnswers(socket, 1);
+    assert.match(ack, /\rMSA\|AE\|\rERR\|\|BTS\^1\^1/);
+    assert.equal(await count(world, 'BA3'), 0);
+    socket.destroy();
+  });
+
+  it('a batch is answered by a batch where the endpoint says so', async () => {
+    await world.endpoint({ name: 'batches', facilities: ['HOSPB'], batchAck: 'batch' });
+    const socket = await open((await world.listen()).port);
+    const messages = ['BB1', 'BB2'].map((id) => givenMessage({ id, facility: 'HOSPB' }));
+    socket.write(frame(Buffer.from(`BHS|^~\\&\r${messages.join('')}BTS|2\r`)));
+    const [batch = ''] = await rawAnswers(socket, 1);
+    assert.match(batch, /^BHS\|.*\rMSH\|.*\rMSA\|AA\|BB1\rMSH\|.*\rMSA\|AA\|BB2\rBTS\|2\r$/);
+    socket.destroy();
+  });
+
+  for (const type of ['QBP^Q22', 'QRY^A19', 'VXQ^V01'])
+    it(`${type} is refused with a reason, and not stored`, async () => {
+      const socket = await open((await world.listen()).port);
+      socket.write(frame(Buffer.from(givenMessage({ id: `Q${type}`, type }))));
+      const [ack = ''] = await rawAnswers(socket, 1);
+      assert.match(ack, /\rMSA\|AR\|.*\rERR\|\|MSH\^1\^9\^1\^1\|200\^Unsupported message type\^HL70357\|E/);
+      assert.equal(await count(world, `Q${type}`), 0);
+      socket.destroy();
+    });
+
+  it('ACK and MCF are never acknowledged', async () => {
+    const socket = await open((await world.listen()).port);
+    for (const type of ['ACK^A01', 'MCF^Q02']) socket.write(frame(Buffer.from(givenMessage({ id: `A${type}`, type }))));
+    socket.write(frame(Buffer.from(givenMessage({ id: 'AFTER' }))));
+    assert.deepEqual(await answers(socket, 1), ['AA AFTER']);
+    socket.destroy();
+  });
+
   it('reads frames that arrive byte by byte', async () => {
     const socket = await open((await world.listen()).port);
     for (const byte of frame(Buffer.from(givenMessage({ id: 'SLOW' })))) socket.write(Buffer.from([byte]));

@@ -1,0 +1,185 @@
+/**
+ * Watched directories: systems that leave files. A file is claimed by renaming it, which only one of several hubs can do, is answered as if
+ * its bytes had come over a socket, and ends in `archive` or `error`, with its acknowledgments beside it. Same receive path, same rules.
+ *
+ *     DIR/name.hl7                    left by the sender
+ *     DIR/claimed/<hub>--name.hl7     being read; taken over by another hub when its claim is old
+ *     DIR/archive/name.hl7, .ack      every message of it is on disk
+ *     DIR/error/name.hl7, .ack        something of it was refused: the .ack says what and why
+ */
+import { mkdir, open, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { join, parse } from 'node:path';
+import { Problem } from '../../src/fhir/problem.ts';
+import { answerFrame } from './answer-batch.ts';
+import { answerProblem, type Answer, type AnswerOptions } from './answer.ts';
+
+export interface FolderOptions extends AnswerOptions {
+  /** Unique among all processes and starts: whose claim it is. */
+  readonly hub: string;
+  readonly onEvent: (event: 'archived' | 'refused' | 'failed', error?: unknown) => void;
+  readonly checkMs?: number;
+  readonly settleMs?: number;
+  readonly claimMs?: number;
+  readonly fileBytesMax?: number;
+}
+
+export interface FolderWatcher {
+  /** Looks now; resolves when everything that was found is answered. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const defaults = {
+  checkMs: 1_000,
+  /** A file that nobody has written to for this long, and that has not grown since the last look, is whole. */
+  settleMs: 2_000,
+  /** Longer than any file takes: a claim that old was made by a hub that is gone. */
+  claimMs: 10 * 60_000,
+  /** A day's messages of a hospital; what is larger is refused and not read. */
+  fileBytesMax: 256 * 1024 * 1024,
+};
+/** Of one directory at one look; the next look takes the next ones. */
+const filesMax = 1_000;
+
+/** Names that senders use while they write. */
+const partial = /^\.|\.(tmp|part|partial|filepart|writing|crdownload|swp)$|~$/i;
+
+export function watchFolders(options: FolderOptions): FolderWatcher {
+  const watcher = new Watcher({ ...defaults, ...options });
+  let checking: Promise<void> = Promise.resolve();
+  let isClosed = false;
+  const check = (): Promise<void> => {
+    checking = checking.then(() => (isClosed ? undefined : watcher.check()));
+    return checking;
+  };
+  let isWaiting = false;
+  const timer = setInterval(() => {
+    if (isWaiting) return;
+    isWaiting = true;
+    void check().finally(() => (isWaiting = false));
+  }, options.checkMs ?? defaults.checkMs).unref();
+  return {
+    check,
+    close: async () => {
+      isClosed = true;
+      clearInterval(timer);
+      await checking;
+    },
+  };
+}
+
+type Settings = FolderOptions & Required<Pick<FolderOptions, keyof typeof defaults>>;
+
+class Watcher {
+  readonly #settings: Settings;
+  /** Sizes at the last look: a file that still grows is left alone. */
+  #sizes = new Map<string, number>();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  async check(): Promise<void> {
+    const seen = new Map<string, number>();
+    for (const folder of this.#settings.door.folders()) {
+      try {
+        await this.#checkFolder(folder, seen);
+      } catch (error) {
+        this.#settings.onEvent('failed', error);
+      }
+    }
+    this.#sizes = seen;
+  }
+
+  async #checkFolder(folder: string, seen: Map<string, number>): Promise<void> {
+    for (const name of ['claimed', 'archive', 'error']) await mkdir(join(folder, name), { recursive: true });
+    await this.#takeOverOldClaims(folder);
+    const entries = await readdir(folder, { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isFile() && !partial.test(entry.name)).map(({ name }) => name);
+    // By name: senders number their files, and the order of messages is the order of files.
+    const whole: boolean[] = [];
+    const some = names.sort().slice(0, filesMax);
+    for (const name of some) whole.push(await this.#isWhole(join(folder, name), seen));
+    for (const [index, name] of some.entries()) {
+      // A file that is still being written holds up those after it, so that order is kept.
+      if (whole[index] !== true) return;
+      const claimed = join(folder, 'claimed', `${this.#settings.hub}--${name}`);
+      if (await moved(join(folder, name), claimed)) await this.#process(folder, name, claimed);
+    }
+  }
+
+  async #isWhole(path: string, seen: Map<string, number>): Promise<boolean> {
+    // Gone meanwhile: another hub has claimed it.
+    const { size, mtimeMs } = await stat(path).catch(() => ({ size: -1, mtimeMs: 0 }));
+    seen.set(path, size);
+    return this.#sizes.get(path) === size && this.#settings.now().getTime() - mtimeMs >= this.#settings.settleMs;
+  }
+
+  /** What a hub that is gone had claimed. Reading it again stores nothing twice: the same bytes are the same message. */
+  async #takeOverOldClaims(folder: string): Promise<void> {
+    for (const held of (await readdir(join(folder, 'claimed'))).sort()) {
+      const path = join(folder, 'claimed', held);
+      const end = held.indexOf('--');
+      const [owner, name] = [held.slice(0, end), held.slice(end + 2)];
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
+      const isOld = this.#settings.now().getTime() - mtimeMs >= this.#settings.claimMs;
+      // What this hub holds at the beginning of a look could not be stored the last time.
+      if (owner !== this.#settings.hub && !isOld) continue;
+      const claimed = join(folder, 'claimed', `${this.#settings.hub}--${name}`);
+      if (await moved(path, claimed)) await this.#process(folder, name, claimed);
+    }
+  }
+
+  async #process(folder: string, name: string, claimed: string): Promise<void> {
+    const { now, onEvent } = this.#settings;
+    await utimes(claimed, now(), now());
+    const answer = await this.#answer(folder, claimed);
+    // The hub could not store it: it stays claimed, and is tried again at the next look.
+    if (answer.isLost) return onEvent('failed', answer.problem);
+    const isRefused = answer.problem !== undefined;
+    const end = await freeName(join(folder, isRefused ? 'error' : 'archive'), name);
+    if (answer.acks.length > 0) await writeFile(`${end}.ack`, Buffer.concat(answer.acks));
+    await rename(claimed, end);
+    onEvent(isRefused ? 'refused' : 'archived');
+  }
+
+  async #answer(folder: string, claimed: string): Promise<Answer> {
+    const file = await open(claimed);
+    try {
+      const { size } = await file.stat();
+      if (size > this.#settings.fileBytesMax) {
+        const problem = new Problem('too-long', `the file is longer than ${this.#settings.fileBytesMax} bytes`, {
+          hint: 'Leave smaller files.',
+        });
+        return answerProblem(Buffer.alloc(0), problem, this.#settings);
+      }
+      return await answerFrame(await file.readFile(), { kind: 'hl7v2-folder', folder, address: '' }, this.#settings);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** False when another hub was first. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** The name itself, or with a number when a file of that name has ended there before. */
+async function freeName(folder: string, name: string): Promise<string> {
+  const { name: stem, ext } = parse(name);
+  for (let count = 1; ; count++) {
+    const path = join(folder, count === 1 ? name : `${stem}.${count}${ext}`);
+    const isTaken = await stat(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isTaken) return path;
+  }
+}
