@@ -4,7 +4,7 @@
  *
  *   same    a value of the Bundle is this text
  *   part    a value of the Bundle holds it as whole words (a name within a name's text)
- *   number  a number of the Bundle has this value
+ *   number  a number of the Bundle has this value, with its comparator beside where the text has one
  *   time    a date or time of the Bundle has all its digits, and its offset where it has one
  *   code    a vocabulary that the rules apply to this field (or to parts of data types) translates it to a code of the Bundle,
  *           or it names that vocabulary's table and the Bundle has the vocabulary's system
@@ -147,6 +147,7 @@ export function keptAs(
   if (bundle.values.has(text)) return 'same';
   if (bundle.holds(text)) return 'part';
   if (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) && bundle.numbers.has(Number(text))) return 'number';
+  if (isComparisonKept(text, bundle)) return 'number';
   if (isTimeKept(text, bundle.times)) return 'time';
   if (translations.of(position, text).some((code) => bundle.values.has(code))) return 'code';
   if (isUriKept(text, bundle)) return 'uri';
@@ -160,6 +161,12 @@ const signs: Readonly<Record<string, readonly string[]>> = {
   'OBX-5.3 /': ['valueRatio'],
   'OBX-5.3 -': ['valueRange'],
 };
+
+/** `<2.22` is a Quantity with a comparator, however its sender labelled it. */
+function isComparisonKept(text: string, bundle: BundleText): boolean {
+  const [, comparator = '', number = ''] = /^([<>]=?) ?(\d+\.?\d*)$/.exec(text) ?? [];
+  return number !== '' && bundle.values.has(comparator) && bundle.numbers.has(Number(number));
+}
 
 const dtm = /^(\d{4,14}(?:\.\d+)?)([+-]\d{4})?$/;
 
@@ -186,7 +193,8 @@ function offsetMinutes(zone: string): number {
 const authorityKinds: Readonly<Record<string, string>> = { ISO: 'urn:oid:', GUID: 'urn:uuid:', UUID: 'urn:uuid:' };
 
 function isUriKept(text: string, bundle: BundleText): boolean {
-  const table = /^HL7(\d{4})$/.exec(text)?.[1];
+  // HL7's own tables go by HL70078 or, after HL, by their number alone.
+  const table = /^(?:HL7)?(\d{4})$/.exec(text)?.[1];
   const uris = [
     `urn:oid:${text}`,
     `urn:uuid:${text.toLowerCase()}`,

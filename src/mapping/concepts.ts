@@ -166,8 +166,9 @@ const systemsByMap = new WeakMap<CompiledMap, Map<string, Map<string, string>>>(
 // Bounded: names come from senders, and a message may be full of inventions. A hospital has some dozens in use.
 const systemsMax = 1_000;
 
-function findSystem(name: string, run: Run): string {
-  const entry = run.map.vocabularies.get('coding-system')?.entries.get(name.trim());
+function findSystem(sent: string, run: Run): string {
+  const name = sent.trim();
+  const entry = run.map.vocabularies.get('coding-system')?.entries.get(name);
   if (entry !== undefined) return entry.code;
   if (/^HL7\d{4}$/.test(name)) return `http://terminology.hl7.org/CodeSystem/v2-${name.slice(3)}`;
   if (/^[0-2](\.(0|[1-9]\d*))+$/.test(name)) return `urn:oid:${name}`;

@@ -18,7 +18,7 @@ describe('what counts as kept of a message (npm run corpus)', () => {
     authority: 'https://hub/Organization/x/authority/HOSP%20A',
     table: 'http://terminology.hl7.org/CodeSystem/v2-0136',
     active: true,
-    valueRatio: { numerator: { value: 64 }, denominator: { value: 8192 } },
+    valueRatio: { numerator: { value: 64, comparator: '<' }, denominator: { value: 8192 } },
   });
   const rows: [string, string, Form | undefined][] = [
     ['PID-8.1', 'female', 'same'],
@@ -52,6 +52,10 @@ describe('what counts as kept of a message (npm run corpus)', () => {
     ['OBX-5.3', 'HL70137', undefined],
     ['PID-30.1', 'Y', 'code'],
     ['PID-30.1', 'N', undefined],
+    ['OBX-5.1', '<64', 'number'],
+    ['OBX-5.1', '>64', undefined],
+    ['OBX-5.1', '<65', undefined],
+    ['OBX-8.3.2', '0136', 'uri'],
     ['OBX-5.1', '=', 'element'],
     ['OBX-5.3', ':', 'element'],
     ['OBX-5.3', '-', undefined],
