@@ -15,6 +15,7 @@ import { typeCode, type AnyResource } from '../fhir/types.ts';
 import { unmappedUrl } from '../mapping/extensions.ts';
 import { deleteIdentifiers, identifierHashes, insertIdentifiers, type IdentifierRow } from './identifier.ts';
 import { indexColumns } from './index-columns.ts';
+import { IndexColumns } from './params/columns.ts';
 import { bucketOf, isInDirectory, mintId, needsLocator, patientsOf } from './place.ts';
 import type { Write, Written } from './row.ts';
 import {
@@ -31,7 +32,17 @@ import {
   type IndexedState,
   type Key,
 } from './rows.ts';
-import { advance, begin, unknown, type Incoming, type PastVersion, type State, type Transition } from './version.ts';
+import {
+  advance,
+  begin,
+  beginDeleted,
+  isDeletion,
+  unknown,
+  type Incoming,
+  type PastVersion,
+  type State,
+  type Transition,
+} from './version.ts';
 
 export interface CommitOptions {
   /** The time of the commit: `meta.lastUpdated`, unless a row already has a later one. */
@@ -121,7 +132,7 @@ async function lockChanging(tx: Tx, incoming: readonly Incoming[], planned: Plan
   const { before, transitions } = planned;
   const changing = byName(
     transitions
-      .filter(({ outcome, state }) => outcome !== 'unchanged' && before.has(nameOf(state)))
+      .filter((transition) => isChange(transition) && before.has(nameOf(transition.state)))
       .map(({ state }) => state),
   );
   const locked = await lockRows(tx, [...changing.values()]);
@@ -143,7 +154,7 @@ async function checkPatients(tx: Tx, incoming: readonly Incoming[], before: Stat
   const asked: { id: string; owner: string }[] = [];
   for (const one of incoming) {
     const { write, patients } = one;
-    if (write.resource.resourceType === 'Patient') continue;
+    if (write.resource.resourceType === 'Patient' || isDeletion(write)) continue;
     const known = before.get(nameOf(keyOf(one)));
     for (const id of [patients.patient, ...patients.others]) {
       if (id === undefined || id === known?.patient || known?.otherPatients.includes(id)) continue;
@@ -162,7 +173,12 @@ function lateRows(incoming: readonly Incoming[], before: States): Key[] {
   return incoming
     .filter((one) => {
       const current = before.get(nameOf(keyOf(one)));
-      return one.write.kind === 'draft' && current !== undefined && (one.write.precedence ?? 0) < current.precedence;
+      return (
+        one.write.kind === 'draft' &&
+        !isDeletion(one.write) &&
+        current !== undefined &&
+        (one.write.precedence ?? 0) < current.precedence
+      );
     })
     .map(keyOf);
 }
@@ -183,7 +199,7 @@ function applyInOrder(incoming: readonly Incoming[], before: States, past: reado
             (content) => older.some((o) => content(o.version, o.lastUpdated) === o.body),
             isFollowing,
           );
-    states.set(name, transition.state);
+    if (transition.outcome !== 'absent') states.set(name, transition.state);
     history.set(name, [...older, ...transition.past]);
     return transition;
   });
@@ -191,8 +207,13 @@ function applyInOrder(incoming: readonly Incoming[], before: States, past: reado
 
 /** LEAKS 21: a minted id without a row answers as one with a hidden row does; only the hub mints ids. */
 function first(one: Incoming): Transition {
+  if (isDeletion(one.write)) return beginDeleted(one);
   if (one.write.kind === 'update' && isMintedId(one.id)) throw unknown();
   return begin(one);
+}
+
+function isChange({ outcome }: Transition): boolean {
+  return outcome !== 'unchanged' && outcome !== 'absent';
 }
 
 /** Fields of a message that no rule took: they mirror that message, so the next one replaces them. */
@@ -201,12 +222,13 @@ function isFollowing(extensionUrl: string): boolean {
 }
 
 async function writeTransitions(tx: Tx, transitions: readonly Transition[], before: States, at: Date): Promise<void> {
-  const changed = transitions.filter(({ outcome }) => outcome !== 'unchanged');
+  const changed = transitions.filter(isChange);
   // Of several versions of one row in this call the last is current; the others are in `past`.
   const last = new Map(changed.map((transition) => [nameOf(transition.state), transition]));
   const rows = [...last.values()].map(({ state, resource }): IndexedState & { resource: AnyResource } => {
     const content = resource as AnyResource;
-    return { state, resource: content, columns: indexColumns(content) };
+    // Nothing finds what is deleted.
+    return { state, resource: content, columns: state.isDeleted ? new IndexColumns() : indexColumns(content) };
   });
   const [existing, fresh] = [
     rows.filter(({ state }) => before.has(nameOf(state))),
@@ -250,7 +272,9 @@ function identifierChanges(
     const now = new Set(identifierHashes(resource));
     const current = before.get(nameOf(key));
     const then = new Set(
-      current === undefined || !isInDirectory(key.type) ? [] : identifierHashes(parseJson(current.body) as AnyResource),
+      current === undefined || current.isDeleted || !isInDirectory(key.type)
+        ? []
+        : identifierHashes(parseJson(current.body) as AnyResource),
     );
     for (const hash of now) if (!then.has(hash)) added.push({ key, hash });
     for (const hash of then) if (!now.has(hash)) gone.push({ key, hash });

@@ -5,16 +5,20 @@ import type { AnyResource } from '../fhir/types.ts';
  * - `create`: a new resource; an id is minted unless the caller minted one (`mintId`), as a transaction Bundle must.
  * - `update`: the resource is the whole new state, or is created under its id.
  * - `draft`: what a message says of a resource; see `mode`, `removed` and `precedence`.
+ * - `delete`: the resource is no more; of `resource` only type and id count.
  */
 export interface Write {
-  readonly kind: 'create' | 'update' | 'draft';
+  readonly kind: 'create' | 'update' | 'draft' | 'delete';
   readonly resource: AnyResource;
   /** Who writes: `Organization/x`, or `Patient/y` for what a patient writes. From the token or the endpoint, never from the body. */
   readonly owner: string;
   /** The version the writer read (`If-Match`). */
   readonly ifVersion?: number;
-  /** `merge`: top-level elements the draft lacks stay as they are. Default `replace`. */
-  readonly mode?: 'merge' | 'replace';
+  /**
+   * Of a draft. `merge`: top-level elements the draft lacks stay as they are. `delete`: as the kind, but what is not stored
+   * needs no deletion: a sender may take back what the hub never heard of. Default `replace`.
+   */
+  readonly mode?: 'merge' | 'replace' | 'delete';
   /** Elements the sender removed; only for `merge`. */
   readonly removed?: readonly string[];
   /** Elements that hold only while nothing better is stored; only for `merge`. */
@@ -26,8 +30,11 @@ export interface Write {
 }
 
 export interface Written {
-  /** `superseded`: a late older state, kept in history; the current content is restated as the version after it. */
-  readonly outcome: 'created' | 'updated' | 'unchanged' | 'superseded';
+  /**
+   * `superseded`: a late older state, kept in history; the current content is restated as the version after it.
+   * `absent`: a draft took back what is not stored; nothing was written, and there is no version.
+   */
+  readonly outcome: 'created' | 'updated' | 'unchanged' | 'superseded' | 'deleted' | 'absent';
   readonly bucket: number;
   readonly type: string;
   readonly id: string;

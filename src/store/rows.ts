@@ -129,20 +129,22 @@ export async function insertRows(tx: Tx, rows: readonly IndexedState[]): Promise
   const a = arraysOf(rows);
   const bodies = joinTexts(rows.map(({ state }) => state.body));
   const inserted = await tx.query(sql`
-    insert into resource (bucket, type, id, version, last_updated, owner, patient, other_patients, labels, clinical_from,
-      clinical_to, precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, body)
-    select bucket, type, id, version, last_updated, owner, patient, other_patients::text[], labels, clinical_from,
-      clinical_to, precedence, date_low, date_high, tokens::bigint[], keys::bigint[], strings::text[],
+    insert into resource (bucket, type, id, version, last_updated, is_deleted, owner, patient, other_patients, labels,
+      clinical_from, clinical_to, precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows,
+      range_highs, body)
+    select bucket, type, id, version, last_updated, is_deleted, owner, patient, other_patients::text[], labels,
+      clinical_from, clinical_to, precedence, date_low, date_high, tokens::bigint[], keys::bigint[], strings::text[],
       range_keys::bigint[], range_lows::float8[], range_highs::float8[],
       convert_from(substring(${bodies.bytes}::bytea from start for length), 'UTF8')
     from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
-      ${a.lastUpdated}::timestamptz[], ${a.owner}::text[], ${a.patient}::text[], ${a.otherPatients}::text[],
-      ${a.labels}::int[], ${a.clinicalFrom}::timestamptz[], ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[],
+      ${a.lastUpdated}::timestamptz[], ${a.isDeleted}::boolean[], ${a.owner}::text[], ${a.patient}::text[],
+      ${a.otherPatients}::text[], ${a.labels}::int[], ${a.clinicalFrom}::timestamptz[], ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[],
       ${a.dateLow}::timestamptz[], ${a.dateHigh}::timestamptz[], ${a.tokens}::text[], ${a.keys}::text[],
       ${a.strings}::text[], ${a.rangeKeys}::text[], ${a.rangeLows}::text[], ${a.rangeHighs}::text[],
       ${bodies.starts}::int[], ${bodies.lengths}::int[])
-      as v (bucket, type, id, version, last_updated, owner, patient, other_patients, labels, clinical_from, clinical_to,
-        precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, start, length)
+      as v (bucket, type, id, version, last_updated, is_deleted, owner, patient, other_patients, labels, clinical_from,
+        clinical_to, precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, start,
+        length)
     on conflict (bucket, type, id) do nothing
     returning 1 as one`);
   if (inserted.length < rows.length) throw new ConcurrentWrite();
@@ -154,20 +156,20 @@ export async function updateRows(tx: Tx, rows: readonly IndexedState[]): Promise
   const a = arraysOf(rows);
   const bodies = joinTexts(rows.map(({ state }) => state.body));
   await tx.query(sql`
-    update resource r set version = v.version, last_updated = v.last_updated, is_deleted = false,
+    update resource r set version = v.version, last_updated = v.last_updated, is_deleted = v.is_deleted,
       other_patients = v.other_patients::text[], labels = v.labels, clinical_from = v.clinical_from,
       clinical_to = v.clinical_to, precedence = v.precedence, date_low = v.date_low, date_high = v.date_high,
       tokens = v.tokens::bigint[], keys = v.keys::bigint[], strings = v.strings::text[],
       range_keys = v.range_keys::bigint[], range_lows = v.range_lows::float8[], range_highs = v.range_highs::float8[],
       body = convert_from(substring(${bodies.bytes}::bytea from v.start for v.length), 'UTF8')
     from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
-      ${a.lastUpdated}::timestamptz[], ${a.otherPatients}::text[], ${a.labels}::int[], ${a.clinicalFrom}::timestamptz[],
-      ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[], ${a.dateLow}::timestamptz[],
+      ${a.lastUpdated}::timestamptz[], ${a.isDeleted}::boolean[], ${a.otherPatients}::text[], ${a.labels}::int[],
+      ${a.clinicalFrom}::timestamptz[], ${a.clinicalTo}::timestamptz[], ${a.precedence}::smallint[], ${a.dateLow}::timestamptz[],
       ${a.dateHigh}::timestamptz[], ${a.tokens}::text[], ${a.keys}::text[], ${a.strings}::text[],
       ${a.rangeKeys}::text[], ${a.rangeLows}::text[], ${a.rangeHighs}::text[], ${bodies.starts}::int[],
       ${bodies.lengths}::int[])
-      as v (bucket, type, id, version, last_updated, other_patients, labels, clinical_from, clinical_to, precedence,
-        date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, start, length)
+      as v (bucket, type, id, version, last_updated, is_deleted, other_patients, labels, clinical_from, clinical_to,
+        precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, start, length)
     where r.bucket = v.bucket and r.type = v.type and r.id = v.id`);
 }
 
@@ -224,6 +226,7 @@ function arraysOf(rows: readonly IndexedState[]) {
     id: ofState(({ id }) => id),
     version: ofState(({ version }) => version),
     lastUpdated: ofState(({ lastUpdated }) => lastUpdated.toISOString()),
+    isDeleted: ofState(({ isDeleted }) => isDeleted),
     owner: ofState(({ owner }) => owner),
     patient: ofState(({ patient }) => patient ?? null),
     otherPatients: ofState(({ otherPatients }) => textArrayOrNull(otherPatients)),

@@ -79,6 +79,50 @@ export function begin({ write, id, bucket, patients, at }: Incoming): Transition
   return { outcome: 'created', state, resource, past: [] };
 }
 
+/** What a write says that takes the resource away. */
+export function isDeletion({ kind, mode }: Write): boolean {
+  return kind === 'delete' || (kind === 'draft' && mode === 'delete');
+}
+
+/**
+ * The end of a row that is not there.
+ * @throws Problem not-found unless a message says it: that one may have been sent before the hub was connected
+ */
+export function beginDeleted({ write, id, bucket, patients, at }: Incoming): Transition {
+  if (write.kind === 'delete') throw unknown();
+  const state: State = {
+    bucket,
+    type: write.resource.resourceType,
+    id,
+    version: 0,
+    lastUpdated: at,
+    isDeleted: true,
+    owner: write.owner,
+    patient: patients.patient,
+    otherPatients: patients.others,
+    labels: 0,
+    clinicalFrom: undefined,
+    clinicalTo: undefined,
+    precedence: 0,
+    body: '',
+  };
+  return { outcome: 'absent', state, resource: undefined, past: [] };
+}
+
+/**
+ * A deletion is a version of its own. It holds no content (that is the version before it), keeps the labels, patients and
+ * dates that the row ever had, and ends its ranks: what is sent again after it begins anew.
+ * @see https://hl7.org/fhir/R4/http.html#delete
+ */
+function remove(current: State, at: Date): Transition {
+  if (current.isDeleted) return { outcome: 'unchanged', state: current, resource: undefined, past: [] };
+  const resource: AnyResource = { resourceType: current.type };
+  const [version, lastUpdated] = [current.version + 1, later(at, current.lastUpdated)];
+  const body = writeBody(resource, current.id, version, lastUpdated);
+  const state: State = { ...current, version, lastUpdated, isDeleted: true, precedence: 0, body };
+  return { outcome: 'deleted', state, resource, past: [current] };
+}
+
 /**
  * The next version of a row.
  * @param isFollowing extensions that follow the draft, see `mergeElements`
@@ -99,6 +143,7 @@ export function advance(
       hint: 'Read it again and repeat the change on the current version.',
     });
   }
+  if (isDeletion(write)) return remove(current, at);
   // LEAKS 34: another patient would take the row's past along.
   if (patients.patient !== current.patient) {
     throw new Problem('business-rule', 'the patient of a resource cannot be changed', {
