@@ -3,7 +3,8 @@
  * person_member, with its evidence, and can be undone. Rights follow by themselves: `self` and searches cover all linked
  * patients, denies spread to them, permits do not.
  *
- * First form: source patients that show the same checksummed national identifier. Two different ones veto.
+ * Evidence is a checksummed national identifier that records share, or a source's word that two of its own records are one
+ * person's (assertion.ts). Two different national identifiers veto both.
  */
 import { randomUUID } from 'node:crypto';
 import { lockPatients } from '../access/consent.ts';
@@ -26,7 +27,7 @@ export interface LinkOutcome {
 }
 
 /** A number shared by more records than this is a placeholder or a test record, not a person. */
-const membersMax = 50;
+export const membersMax = 50;
 
 /**
  * Brings the links of these Patients up to date with the identifiers they show now. To be called in the transaction that
@@ -69,7 +70,11 @@ export async function unlink(tx: Tx, patient: string, reason: string, at: Date):
   await tx.query(sql`
     insert into person_split (low, high, at, reason)
     select least(${patient}::text, other), greatest(${patient}::text, other), ${at.toISOString()}::timestamptz, ${reason}
-    from unnest(${others}::text[]) as other on conflict (low, high) do nothing`);
+    from unnest(${others}::text[]) as other
+    on conflict (low, high) do update set at = excluded.at, reason = excluded.reason, owner = null`);
+  await tx.query(sql`
+    delete from person_assertion
+    where (low = ${patient} and high = any(${others}::text[])) or (high = ${patient} and low = any(${others}::text[]))`);
   await leave(tx, patient, others, { reason }, at);
   return others;
 }
@@ -122,7 +127,11 @@ async function leaveUnsupported(tx: Tx, patient: string, at: Date): Promise<Link
   const others = members.filter((member) => member !== patient);
   const supporting = await tx.query(sql`
     select from person_identifier one join person_identifier other using (hash)
-    where one.patient = ${patient} and other.patient = any(${others}::text[]) limit 1`);
+    where one.patient = ${patient} and other.patient = any(${others}::text[])
+    union all
+    select from person_assertion
+    where (low = ${patient} and high = any(${others}::text[])) or (high = ${patient} and low = any(${others}::text[]))
+    limit 1`);
   const reason =
     supporting.length === 0 ? 'the identifier that linked it is no longer shown' : await contradiction(tx, members);
   if (reason === undefined) return [];
@@ -131,11 +140,12 @@ async function leaveUnsupported(tx: Tx, patient: string, at: Date): Promise<Link
 }
 
 async function joinPerson(tx: Tx, patient: string, ids: readonly NationalId[], at: Date): Promise<LinkOutcome[]> {
-  if (ids.length === 0) return [];
   const hashes = ids.map(({ hash }) => hash);
   const sharing = await tx.query<{ patient: string }>(sql`
-    select distinct patient from person_identifier
+    select patient from person_identifier
     where hash = any(array(select decode(one, 'hex') from unnest(${hashes}::text[]) as one)) and patient <> ${patient}
+    union select high from person_assertion where low = ${patient}
+    union select low from person_assertion where high = ${patient}
     limit ${membersMax}`);
   const group = await lockGroup(tx, [patient, ...sharing.map((row) => row.patient)]);
   const others = group.filter((other) => other !== patient);
@@ -150,7 +160,7 @@ async function joinPerson(tx: Tx, patient: string, ids: readonly NationalId[], a
 }
 
 /** The patients and everybody already linked to one of them, locked; read again until nobody joined in between. */
-async function lockGroup(tx: Tx, patients: readonly string[]): Promise<string[]> {
+export async function lockGroup(tx: Tx, patients: readonly string[]): Promise<string[]> {
   let group = [...new Set(patients)];
   for (;;) {
     await lockPatients(tx, group);
@@ -164,7 +174,7 @@ async function lockGroup(tx: Tx, patients: readonly string[]): Promise<string[]>
 }
 
 /** Why these cannot be one person: two different numbers of one kind among them, or a pair that was separated by hand. */
-async function contradiction(tx: Tx, group: readonly string[]): Promise<string | undefined> {
+export async function contradiction(tx: Tx, group: readonly string[]): Promise<string | undefined> {
   const [found] = await tx.query<{ ids: boolean; split: boolean }>(sql`
     select
       exists (select from person_identifier where patient = any(${group}::text[])

@@ -1,0 +1,48 @@
+/**
+ * Carries out what a message commands of patients: `Patient.link` and `active` of the two records, and who is one person.
+ * No clinical row moves. The drafts of the message are stored before, so both records exist.
+ */
+import type { Tx } from '../db.ts';
+import { ownBucket } from '../fhir/ids.ts';
+import { parseJson } from '../fhir/json.ts';
+import type { AnyResource } from '../fhir/types.ts';
+import { withCommand } from '../mapping/commands.ts';
+import type { PatientCommand } from '../mapping/draft.ts';
+import { commit } from '../store/commit.ts';
+import type { Write } from '../store/row.ts';
+import { readRows } from '../store/rows.ts';
+import { assertLink, moveLink, retractLink } from './assertion.ts';
+import type { LinkOutcome } from './link.ts';
+
+export interface Source {
+  /** `Organization/x`: the owner of both records. */
+  readonly owner: string;
+  readonly at: Date;
+}
+
+/** Twice is as once: a replayed message changes nothing. */
+export async function carryOut(tx: Tx, command: PatientCommand, source: Source): Promise<LinkOutcome | undefined> {
+  const { kind, patient, other, event, controlId } = command;
+  const { owner, at } = source;
+  await showInPatients(tx, command, source);
+  const evidence = { command: kind, event, message: controlId, owner };
+  const assertion = { patient, other, owner, evidence, at };
+  if (kind === 'unlink') return retractLink(tx, assertion);
+  return kind === 'move' ? moveLink(tx, assertion) : assertLink(tx, assertion);
+}
+
+async function showInPatients(tx: Tx, command: PatientCommand, { owner, at }: Source): Promise<void> {
+  const ids = [command.patient, command.other];
+  const rows = await readRows(
+    tx,
+    ids.map((id) => ({ bucket: ownBucket(id), type: 'Patient', id })),
+  );
+  const writes = rows
+    .filter(({ isDeleted }) => !isDeleted)
+    .map((row): Write => {
+      const patient = parseJson(row.body) as AnyResource & { id: string };
+      // The version it was read with: nobody wrote it in between, or this is tried again on top of that.
+      return { kind: 'update', owner, resource: withCommand(patient, command), ifVersion: row.version };
+    });
+  await commit(tx, writes, { at });
+}
