@@ -1,5 +1,6 @@
 /** Mapped drafts as one FHIR Bundle, for `hub convert` and the preview: the same message gives the same text for ever. */
 import type { AnyResource } from '../fhir/types.ts';
+import { withCommand } from './commands.ts';
 import type { MappedMessage } from './draft.ts';
 
 export interface BundleOptions {
@@ -18,7 +19,8 @@ export function toBundle(mapped: MappedMessage, options: BundleOptions = {}): An
   return {
     resourceType: 'Bundle',
     type,
-    entry: mapped.drafts.map(({ resource, mode }) => {
+    entry: mapped.drafts.map(({ resource: drafted, mode }) => {
+      const resource = commanded(drafted, mapped);
       const url = `${resource.resourceType}/${resource.id}`;
       const fullUrl = `${baseUrl}/${url}`;
       if (type === 'collection') return { fullUrl, resource };
@@ -27,4 +29,16 @@ export function toBundle(mapped: MappedMessage, options: BundleOptions = {}): An
       return { fullUrl, resource, request: { method: 'PUT', url } };
     }),
   };
+}
+
+/** What the message commands of a patient, shown in the Patient, as the store will. */
+function commanded(resource: AnyResource & { id: string }, { commands }: MappedMessage): AnyResource {
+  if (resource.resourceType !== 'Patient' || commands.length === 0) return resource;
+  let patient: AnyResource & { id: string } = resource;
+  for (const command of commands) {
+    if (command.kind === 'renumber') continue;
+    const isNamed = command.patient === resource.id || command.other === resource.id;
+    if (isNamed) patient = { ...withCommand(patient, command), id: resource.id };
+  }
+  return patient;
 }

@@ -76,9 +76,11 @@ function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): Segment
       return dropRepeated(root, target.top);
     }
     if (rule.fallback !== true) return step(node, root, run, draft);
-    const wasSet = target.isSet(root);
+    // A list holds for want of a better one only while nothing else has given to it.
+    const isSet = (): boolean => (target.isMany ? root[target.top] !== undefined : target.isSet(root));
+    const wasSet = isSet();
     step(node, root, run, draft);
-    if (!wasSet && target.isSet(root)) (draft.fallback ??= []).push(target.top);
+    if (!wasSet && isSet()) (draft.fallback ??= []).push(target.top);
   };
 }
 
@@ -93,7 +95,6 @@ function dropRepeated(root: Element, name: string): void {
 
 function targetOf(rule: Rule, type: string): Target {
   if (rule.to !== type && !rule.to.startsWith(`${type}.`)) throw invalid(rule.at, `${rule.to} is not in ${type}`);
-  if (rule.fallback === true && rule.to.includes('[]')) throw invalid(rule.at, 'fallback is for a single element');
   return compileTarget(rule.to, rule.with);
 }
 
@@ -137,7 +138,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
     const text = readPlain === undefined ? undefined : reader.plain(field);
     if (text === '') return;
     if (readPlain !== undefined && text !== undefined) {
-      if (text === '""') (draft.removed ??= new Set()).add(target.top);
+      if (text === '""') (draft.removed ??= new Set()).add(target.removes);
       else if (!target.isSet(root)) readPlain(text, reader, run, root);
       return;
     }
@@ -147,7 +148,7 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
     for (let index = 0; index < count; index++) {
       const part = parts[index] as Part;
       if (part.value.isNull) {
-        (draft.removed ??= new Set()).add(target.top);
+        (draft.removed ??= new Set()).add(target.removes);
         continue;
       }
       if (target.isSet(root)) return;

@@ -43,7 +43,7 @@ export interface CompiledBuild {
   readonly key: KeyFunction | undefined;
   readonly mode: 'merge' | 'replace';
   readonly isDeleted: Test<Node> | undefined;
-  readonly isSnapshot: boolean;
+  readonly snapshot: Build['snapshot'];
   readonly maps: readonly CompiledSegment[];
   readonly refs: readonly CompiledRef[];
 }
@@ -176,7 +176,7 @@ function compileMessage(message: MessageMap, known: Known): CompiledMessage {
   return {
     patient: message.patient,
     nesting: message.nesting,
-    builds: message.build.map((build) => compileBuild(build, known)),
+    builds: message.build.map((build) => compileBuild(build, message, known)),
     commands: message.commands.map(compileCommand),
   };
 }
@@ -208,7 +208,7 @@ interface Known {
   readonly keys: ReadonlyMap<string, KeyFunction>;
 }
 
-function compileBuild(build: Build, known: Known): CompiledBuild {
+function compileBuild(build: Build, message: MessageMap, known: Known): CompiledBuild {
   const maps = build.maps.map((id) => {
     const map = known.segments.get(id);
     if (map === undefined) throw invalid(build.at, `there is no segment map ${id}`);
@@ -227,7 +227,7 @@ function compileBuild(build: Build, known: Known): CompiledBuild {
     key,
     mode: build.mode,
     isDeleted: build.delete && compileCondition(build.delete, readsOfSegment),
-    isSnapshot: build.snapshot,
+    snapshot: message.snapshots ? build.snapshot : undefined,
     maps,
     refs: Object.entries(build.refs).map(([path, text]) => compileRef(build, path, text)),
   };

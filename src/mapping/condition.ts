@@ -13,10 +13,16 @@ export interface Reads<S> {
   readonly text: (position: string, all?: boolean) => Read<S>;
   /** The event of the message. */
   readonly event: Read<S>;
+  /** The name of the segment that this one nests in. */
+  readonly parent: Read<S>;
 }
 
 export function compileCondition<S>(condition: Condition, reads: Reads<S>): Test<S> {
-  const { text: read, event } = reads;
+  const { text: read, event, parent } = reads;
+  if ('under' in condition) {
+    const names = new Set(condition.under);
+    return (source) => names.has(parent(source));
+  }
   if ('event' in condition) {
     const events = new Set(condition.event);
     return (source) => events.has(event(source));
@@ -60,7 +66,11 @@ export function parsePosition(text: string): Position {
 }
 
 /** Conditions over a segment and what belongs to it. */
-export const readsOfSegment: Reads<Node> = { text: readSegment, event: (node) => node.root.event };
+export const readsOfSegment: Reads<Node> = {
+  text: readSegment,
+  event: (node) => node.root.event,
+  parent: (node) => node.parent?.name ?? '',
+};
 
 /** Text at a position of a segment map, in that segment or one that belongs to it (`OBR-3` from an ORC map). */
 function readSegment(position: string, all = false): Read<Node> {
@@ -78,10 +88,10 @@ function readSegment(position: string, all = false): Read<Node> {
 
 /** Conditions over a field: positions of a data type map are `CX.4`, `XAD.1.2`. */
 export function readsOfPart(source: string, at: string): Reads<Part> {
-  const event = (): never => {
-    throw invalid(at, 'a data type knows no event');
+  const none = (): never => {
+    throw invalid(at, 'a data type knows no message around it');
   };
-  return { text: readPart(source, at), event };
+  return { text: readPart(source, at), event: none, parent: none };
 }
 
 function readPart(source: string, at: string): (position: string) => Read<Part> {

@@ -10,7 +10,7 @@ export interface Draft {
    * `delete`: the sender says that the resource is no more; the draft holds what it said of it last.
    */
   readonly mode: 'merge' | 'replace' | 'delete';
-  /** Elements the sender removed with `""`; only for `merge`. */
+  /** Elements the sender removed with `""` (`telecom`, `period.end`); only for `merge`. */
   readonly removed: readonly string[];
   /**
    * Elements that hold only because R4 requires one and the message says nothing better (an Encounter.status under A08);
@@ -38,8 +38,34 @@ export interface MappingIssue {
   readonly diagnostics: string;
 }
 
-/** What a message says about the identity of patients and visits, beside what it describes. */
-export type Command = never;
+/**
+ * What a message says about the identity of patients and visits, beside what it describes. Ids are those of drafts of the
+ * same message, so what a command speaks of is stored with it.
+ *
+ * - `merge`: `patient` is retired, `other` stands for both from now on (A18, A30, A34, A36, A39, A40, A46, A47).
+ * - `move`: the record of `patient` was linked to somebody else; it is the person's of `other` (A43).
+ * - `link`: two records of one person, both in use (A24). `unlink`: they are not, or no longer (A37).
+ * - `renumber`: the visit or account has a new number, under which it goes on (A49, A50, A51).
+ *
+ * @see HL7 v2.5.1 section 3.6.2
+ */
+export type Command = PatientCommand | RenumberCommand;
+
+export interface PatientCommand {
+  readonly kind: 'merge' | 'move' | 'link' | 'unlink';
+  readonly patient: string;
+  readonly other: string;
+  /** The event, and the message's control id: kept as evidence. */
+  readonly event: string;
+  readonly controlId: string;
+}
+
+export interface RenumberCommand {
+  readonly kind: 'renumber';
+  readonly type: 'Encounter' | 'Account';
+  readonly from: string;
+  readonly to: string;
+}
 
 /** The whole list of what a sender has of one kind: what it sent of it before and is not named now is no more. */
 export interface Snapshot {
@@ -48,6 +74,8 @@ export interface Snapshot {
   readonly type: string;
   /** Id of the patient whose list it is. */
   readonly patient: string;
+  /** Id of the Encounter whose list it is; undefined for a list of the patient. */
+  readonly visit: string | undefined;
   readonly ids: readonly string[];
 }
 

@@ -24,8 +24,6 @@ import {
 import {
   absent,
   activity,
-  encounterDiagnosis,
-  eventStatus,
   insurer,
   messageEntity,
   note,
@@ -77,6 +75,7 @@ import {
   roleParticipant,
   valueIdentifier,
 } from './records.ts';
+import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts';
 import type { Element, Run } from './state.ts';
 import { parseDtm, parseTm } from './time.ts';
 
@@ -281,6 +280,8 @@ export const functions: Readonly<Record<string, Converter>> = {
   documentContent: { takes: 'segment', convert: documentContent },
   absent: { takes: 'segment', convert: absent },
   eventStatus: { takes: 'segment', convert: eventStatus },
+  reopened: { takes: 'segment', convert: reopened },
+  performed: { takes: 'segment', convert: performed },
   insurer: { takes: 'segment', convert: insurer },
   performingOrganization: { takes: 'segment', convert: performingOrganization },
   observationValue: { takes: 'segment', convert: observationValue },

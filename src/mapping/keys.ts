@@ -9,6 +9,7 @@ import { parsePosition } from './condition.ts';
 import type { Hl7Segment } from './message.ts';
 import type { Node } from './nesting.ts';
 import { isBlank, type Part, type SegmentReader } from './part.ts';
+import { location } from './parties.ts';
 import type { Run } from './state.ts';
 import type { KeyPart, KeySource } from './table.ts';
 
@@ -211,11 +212,19 @@ function messageKey(node: Node, run: Run, type: string): string {
   return deriveId(patientOf(node, run)?.bucket, [...run.messageKey, node.name, type]);
 }
 
+/** The place whose state a segment tells: the bed of NPU-1, or of PV1-3. It is the place that a visit refers to. */
+function bedKey(node: Node, run: Run, type: string): string {
+  const [part] = node.reader.parts(node.name === 'NPU' ? 1 : 3);
+  const place = part === undefined ? undefined : location(part, run);
+  return place?.reference?.split('/')[1] ?? byPlace(node, run, type);
+}
+
 /** Keys that are more than a list of positions. */
 export const keys: Readonly<Record<string, KeyFunction>> = {
   // PID-2 and PID-4 are where versions before 2.3.1 put what PID-3 holds now.
   patient: patientKey([3, 2, 4]),
   // MRG-4 and MRG-2 likewise.
-  mergedPatient: patientKey([1, 4, 2]),
+  priorPatient: patientKey([1, 4, 2]),
   message: messageKey,
+  bed: bedKey,
 };

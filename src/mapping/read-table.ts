@@ -78,17 +78,17 @@ function checkCondition(table: Table, path: Path, value: unknown): Condition {
   else if (word === 'not') checkCondition(table, path, operand);
   else if (!Array.isArray(operand)) fits = false;
   else if (word === 'and' || word === 'or') for (const item of operand as unknown[]) checkCondition(table, path, item);
-  else if (word === 'event') fits &&= (operand as unknown[]).every(isText);
+  else if (word === 'event' || word === 'under') fits &&= (operand as unknown[]).every(isText);
   else if (word === 'equals') fits &&= operand.length === 2 && isPosition(operand[0]) && isText(operand[1]);
   else if (word === 'in')
     fits &&= isPosition(operand[0]) && Array.isArray(operand[1]) && (operand[1] as unknown[]).every(isText);
   else fits = false;
-  if (!fits) table.fail(path, 'a condition is one of exists, equals, in, event, not, and, or');
+  if (!fits) table.fail(path, 'a condition is one of exists, equals, in, event, under, not, and, or');
   return value as Condition;
 }
 
 export function readMessageMap(table: Table): MessageTable {
-  table.only([], ['id', 'code', 'events', 'defaultEvent', 'patient', 'nesting', 'build', 'commands']);
+  table.only([], ['id', 'code', 'events', 'defaultEvent', 'patient', 'snapshots', 'nesting', 'build', 'commands']);
   const nesting = table.record(['nesting']);
   for (const name of Object.keys(nesting)) table.strings(['nesting', name]);
   return {
@@ -97,6 +97,7 @@ export function readMessageMap(table: Table): MessageTable {
     events: table.strings(['events']),
     defaultEvent: table.optional(['defaultEvent']),
     patient: table.oneOf(['patient'], ['required', 'optional', 'none']),
+    snapshots: table.flag(['snapshots']) ?? false,
     nesting: nesting as Record<string, string[]>,
     build: table.list(['build'], [...buildWords, 'use']).map((path) => readBuildItem(table, path)),
     commands:
@@ -137,7 +138,10 @@ export function readBuild(table: Table, path: Path): Build {
     key: into === undefined ? table.string([...path, 'key']) : undefined,
     mode: table.oneOf([...path, 'mode'], ['replace', 'merge']),
     delete: readWhen(table, path, 'delete'),
-    snapshot: table.flag([...path, 'snapshot']) ?? false,
+    snapshot:
+      table.get([...path, 'snapshot']) === undefined
+        ? undefined
+        : table.oneOf<'patient' | 'visit'>([...path, 'snapshot'], ['patient', 'visit']),
     maps: table.strings([...path, 'maps']),
     refs: refs as Record<string, string>,
     at: table.at(path),

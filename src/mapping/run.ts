@@ -3,11 +3,11 @@ import { Problem } from '../fhir/problem.ts';
 import type { CompiledBuild, CompiledCommand, CompiledMap, CompiledMessage, CompiledRef } from './compile.ts';
 import type { Draft, MapContext, MappedMessage } from './draft.ts';
 import { unmappedUrl } from './extensions.ts';
-import { patientOf } from './keys.ts';
 import type { Hl7Message } from './message.ts';
 import { nest, type Node } from './nesting.ts';
 import type { Leaf } from './part.ts';
 import { precedenceOf } from './precedence.ts';
+import { isEmptying, takeSnapshots } from './snapshot.ts';
 import { type DraftBuilder, type Element, Run, type Reference } from './state.ts';
 
 /**
@@ -79,15 +79,14 @@ function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[
 const noNodes: readonly Node[] = [];
 
 function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
-  const made: DraftBuilder[] = [];
   for (const node of nodes) {
     if (build.when !== undefined && !build.when(node)) continue;
+    if (build.snapshot !== undefined && isEmptying(node)) continue;
     const draft = draftFor(build, node, run);
     if (draft === undefined) continue;
     applyMaps(build, node, draft, run);
-    made.push(draft);
   }
-  if (build.isSnapshot && made.length > 0) takeSnapshots(build, made, run);
+  if (build.snapshot !== undefined && nodes.length > 0) takeSnapshots(build, nodes, run);
 }
 
 function draftFor(build: CompiledBuild, node: Node, run: Run): DraftBuilder | undefined {
@@ -95,16 +94,6 @@ function draftFor(build: CompiledBuild, node: Node, run: Run): DraftBuilder | un
   const draft = run.draft(build.resource, build.key(node, run, build.resource), build.mode, node);
   if (build.isDeleted?.(node) === true) draft.mode = 'delete';
   return draft;
-}
-
-/** One list for each patient of the message. */
-function takeSnapshots(build: CompiledBuild, made: readonly DraftBuilder[], run: Run): void {
-  const lists = Map.groupBy(made, ({ node }) => (node === undefined ? undefined : patientOf(node, run)?.id));
-  for (const [patient, list] of lists) {
-    if (patient === undefined) continue;
-    const ids = list.map(({ resource }) => resource.id);
-    run.snapshots.push({ segment: build.segment, type: build.resource, patient, ids });
-  }
 }
 
 function giveCommand({ when, command }: CompiledCommand, nodes: readonly Node[], run: Run): void {
@@ -147,7 +136,8 @@ function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): voi
 function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void {
   if (ref.reach === 'nearest') {
     const nearest = nearestOf(node, ref.type);
-    if (nearest !== undefined) put(ref, draft, nearest);
+    // What is deleted cannot be pointed to.
+    if (nearest !== undefined && nearest.mode !== 'delete') put(ref, draft, nearest);
     return;
   }
   if (ref.reach === 'only') {
@@ -165,7 +155,6 @@ function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void
 }
 
 function candidatesOf(ref: CompiledRef, node: Node, run: Run): readonly DraftBuilder[] {
-  // What is deleted cannot be pointed to.
   if (ref.type === '*') return run.drafts.filter(({ mode }) => mode !== 'delete');
   return ref.reach === 'all' ? run.drafts.filter(({ type }) => type === ref.type) : below(node, ref.type);
 }
@@ -277,7 +266,7 @@ function order(drafts: readonly DraftBuilder[]): Draft[] {
 
 function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {
   // An element that another field gave after all is not removed.
-  const gone = removed === undefined ? none : [...removed].filter((name) => resource[name] === undefined);
+  const gone = removed === undefined ? none : [...removed].filter((path) => !isSaid(resource, path));
   return {
     resource,
     mode: modeOf(resource, mode),
@@ -287,6 +276,13 @@ function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {
   };
 }
 const none: readonly string[] = [];
+
+/** @param path of an element, or of a part of one: `period.end` */
+function isSaid(resource: Draft['resource'], path: string): boolean {
+  const [name = '', part] = path.split('.');
+  const element = resource[name];
+  return part === undefined ? element !== undefined : (element as Element | undefined)?.[part] !== undefined;
+}
 
 /** OBX-11 `U`: the status becomes final without the result being sent again (HL70085), so the stored value stays. */
 function modeOf(resource: Draft['resource'], mode: Draft['mode']): Draft['mode'] {

@@ -109,19 +109,6 @@ export function participation(node: Node, run: Run, info: RuleInfo): Element | u
   return extension.length === 0 ? undefined : { url: hubExtension('participation'), extension };
 }
 
-/** DG1 as Encounter.diagnosis of the visit it came with. @see HL7 v2-to-FHIR, DG1[Encounter] */
-export function encounterDiagnosis(node: Node, run: Run, info: RuleInfo): Element | undefined {
-  const condition = node.drafts.find((draft) => draft.type === 'Condition');
-  if (condition === undefined) return undefined;
-  const diagnosis: Element = { condition: { reference: condition.reference } };
-  const [type] = node.reader.parts(6);
-  const use = type && toConcept(type, run, info);
-  if (use !== undefined) diagnosis['use'] = use;
-  const [priority] = node.reader.parts(15);
-  if (priority !== undefined && /^[1-9]\d{0,3}$/.test(priority.peek(1))) diagnosis['rank'] = Number(priority.get(1));
-  return diagnosis;
-}
-
 /** OBX-23 and OBX-24: the laboratory and its address. @see HL7 v2-to-FHIR, OBX[Observation] OBX-23 */
 export function performingOrganization(node: Node, run: Run, info: RuleInfo): Reference | undefined {
   const [name] = node.reader.parts(23);
@@ -162,11 +149,6 @@ export function ownerAgent(node: Node, run: Run): Element {
     facility.child(1).take(1);
   }
   return { type: { coding: [{ system: participantType, code: 'author', display: 'Author' }] }, who };
-}
-
-/** The status that the event gives a visit; undefined for events that do not move it. @see MSH[Encounter] MSH-9 */
-export function eventStatus(_node: Node, run: Run, { vocabulary }: RuleInfo): string | undefined {
-  return vocabulary?.entries.get(run.event)?.code;
 }
 
 /** IN1-3, IN1-4, IN1-5: the insurer. @see HL7 v2-to-FHIR, IN1[Coverage] IN1-4 */

@@ -19,7 +19,9 @@ export type Condition =
   | { readonly and: readonly Condition[] }
   | { readonly or: readonly Condition[] }
   /** The message's event is one of these. */
-  | { readonly event: readonly string[] };
+  | { readonly event: readonly string[] }
+  /** The segment nests in one of these: a ROL in a PV1, and not in a PID. */
+  | { readonly under: readonly string[] };
 
 export interface Rule {
   readonly id: string;
@@ -67,8 +69,11 @@ export interface Build {
   readonly mode: 'merge' | 'replace';
   /** When it holds, the message says that the resource is no more. */
   readonly delete?: Condition;
-  /** The segments of this name in a message are the whole list of what the sender has (HL7 v2.5.1 section 2.10.4.1). */
-  readonly snapshot: boolean;
+  /**
+   * In a message whose map says `snapshots`, the segments of this name are the whole list of what the sender has of the
+   * patient, or of the visit (HL7 v2.5.1 section 2.10.4.1).
+   */
+  readonly snapshot?: 'patient' | 'visit';
   readonly maps: readonly string[];
   /**
    * element -> `Patient` (the nearest), `only Specimen`, `each Observation` (those below), `each *` (all below),
@@ -121,6 +126,8 @@ export interface MessageMap {
   readonly defaultEvent?: string;
   /** Whether a message must name a patient (PID), may, or has none (master files). */
   readonly patient: 'required' | 'optional' | 'none';
+  /** Its lists are whole: what the sender had in a list before and does not repeat is no more. */
+  readonly snapshots: boolean;
   /** Segment -> the segments it may nest in, where this message differs from nesting.ts. */
   readonly nesting: Readonly<Record<string, readonly string[]>>;
   readonly build: readonly Build[];

@@ -18,6 +18,8 @@ interface Step {
 export interface Target {
   /** The element of the resource itself that holds the value: `period` of `Encounter.period.start`; '' for the whole. */
   readonly top: string;
+  /** What is removed when the sender removes the value: `top`, or of a divisible element the part (`period.end`). */
+  readonly removes: string;
   /** True when every value gets an element of its own. */
   readonly isMany: boolean;
   isSet(root: Element): boolean;
@@ -38,6 +40,7 @@ export function compileTarget(path: string, constants: Readonly<Element> | undef
   const newest = way.findLastIndex((step) => step.mode === 'new');
   return {
     top: (steps[0] as Step).name,
+    removes: removedBy(steps),
     isMany,
     isSet: isMany ? never : (root) => isSetAt(root, steps),
     put(root, value) {
@@ -58,6 +61,7 @@ function plainTarget(step: Step): Target {
   const { name, under } = step;
   return {
     top: name,
+    removes: name,
     isMany: false,
     isSet: (root) => root[name] !== undefined || root[under] !== undefined,
     put(root, value) {
@@ -70,6 +74,7 @@ function plainTarget(step: Step): Target {
 /** A bare type as target: the elements of the value become elements of the root. */
 const whole: Target = {
   top: '',
+  removes: '',
   isMany: true,
   isSet: () => false,
   put(root, value) {
@@ -82,6 +87,14 @@ const whole: Target = {
     return true;
   },
 };
+
+/** Elements whose parts are fields of their own in HL7v2, each of which may be left out, or removed, by itself. */
+export const divisible: ReadonlySet<string> = new Set(['period', 'hospitalization']);
+
+function removedBy(steps: readonly Step[]): string {
+  const [first, second] = steps as [Step, Step | undefined];
+  return second !== undefined && divisible.has(first.name) ? `${first.name}.${second.name}` : first.name;
+}
 
 /** R4 per-1: a period that is sent the wrong way round is no period. */
 function endsBeforeStart(root: Element, way: readonly Step[], value: unknown): boolean {
