@@ -27,7 +27,8 @@ export const financialTypes: readonly string[] = [
 /**
  * No Consent opens these: they speak of the access itself (AuditEvent, Consent, Provenance, Subscription), of several
  * people at once (Group, List, Linkage, Person, Bundle), or are content without a label of its own (Binary, Basic,
- * Parameters). Their source and, in their compartment, the patient read them.
+ * Parameters). Their source and, in their compartment, the patient read them; a Binary is also read by whom the document
+ * may be read that is its security context (store/binary.ts).
  */
 export const neverByConsent: readonly string[] = [
   'AuditEvent',

@@ -6,6 +6,7 @@ import { requireScope } from '../access/scope.ts';
 import type { Tx } from '../db.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
+import { securityContexts } from '../store/binary.ts';
 import { readRow, readVersion } from '../store/read.ts';
 import type { Row } from '../store/row.ts';
 import type { Visibility } from '../store/visibility.ts';
@@ -40,7 +41,7 @@ function planRead({ principal, incoming }: Call, select: Select): Plan {
     ...(type === 'Patient' && idPattern.test(id) ? { askedFor: [id] } : {}),
     // LEAKS 54: an id that cannot exist is refused like one that is hidden, without another path through the code.
     run: async (tx) => {
-      const visible = visibility(principal, { interaction: 'r', types: [type] });
+      const visible = visibility(principal, { interaction: 'r', types: typesToRead(type) });
       const row = idPattern.test(id) ? await select(tx, visible, { type, id }) : undefined;
       if (row === undefined) throw new Problem('not-found', 'unknown or hidden');
       if (row.isDeleted) throw new Problem('deleted', 'the resource is deleted');
@@ -51,6 +52,11 @@ function planRead({ principal, incoming }: Call, select: Select): Plan {
       return { answer, shown: [row] } satisfies Result;
     },
   };
+}
+
+/** A Binary is read as the document that is its security context: the scope must cover both. */
+function typesToRead(type: string): string[] {
+  return type === 'Binary' ? [type, ...securityContexts] : [type];
 }
 
 /** The stored text; only a minimal Patient for payment is made anew. */

@@ -1,119 +1,205 @@
 /**
- * Documents in messages, byte for byte: encapsulated data (ED) as it was sent, text of many OBX as one text. The content stays in its
- * DocumentReference, so that it is protected exactly as the document is.
+ * Documents in messages, byte for byte. What is encapsulated (ED) becomes a Binary of its own, which names its DocumentReference
+ * as security context: it is read by whom the document may be read, and a page of documents does not carry their megabytes.
+ * Text (TX, FT and the like) stays in the DocumentReference, where it is found.
  *
- * @see HL7 v2.5.1 section 9.6 (MDM) and HL7 v2-to-FHIR, MDM_T02
+ * @see HL7 v2.5.1 section 9.6 (MDM) and HL7 v2-to-FHIR, MDM_T02, OBX[DocumentReference]
  */
+import { hash } from 'node:crypto';
+import { deriveId } from '../fhir/ids.ts';
+import { toConcept } from './concepts.ts';
+import { decodeEncapsulated, mediaType } from './encapsulated.ts';
+import { hubExtension } from './extensions.ts';
+import { patientOf } from './keys.ts';
 import type { Node } from './nesting.ts';
-import { encapsulatedAttachment, pointerAttachment } from './observation.ts';
+import { pointerAttachment } from './observation.ts';
 import { entityIdentifier } from './parties.ts';
 import type { Part } from './part.ts';
-import type { Element, Run } from './state.ts';
+import type { DraftBuilder, Element, Run } from './state.ts';
 
-/** TXA-3 says what the document is presented as; the text of OBX is plain unless it says otherwise. */
-const presentations: Readonly<Record<string, string>> = {
-  TX: 'text/plain',
-  FT: 'text/plain',
-  TEXT: 'text/plain',
-  RTF: 'text/rtf',
-  HTML: 'text/html',
-  PDF: 'application/pdf',
-};
+/** TXA-3 (HL70191, and what senders write): how the text of the OBX is meant. */
+const presentations: Readonly<Record<string, string>> = { RTF: 'text/rtf', HTML: 'text/html', XML: 'text/xml' };
 
-/**
- * The contents of the OBX after a TXA: each encapsulated object, pointer and type of text is one. Objects that were divided over OBX with
- * the same code and sub-id are joined; text lines are joined with line ends.
- */
-export function documentContent(node: Node, _run: Run): Element[] {
+/** The contents of a document, in the order of its OBX: objects, pointers, and the text of each section (OBX-3). */
+export function documentContent(node: Node, run: Run): Element[] {
+  const document = node.drafts.find(({ type }) => type === 'DocumentReference');
   const contents: Element[] = [];
-  const lines: string[] = [];
-  let open: Divided | undefined;
-  for (const observation of node.children.filter(({ name }) => name === 'OBX')) {
-    const { reader } = observation;
-    const type = reader.peek(2);
-    if (type === 'ED') {
-      for (const part of reader.parts(5)) {
-        if (open !== undefined && open.key === keyOf(observation) && continues(open, part)) continue;
-        open = encapsulated(observation, part, contents);
-      }
-      continue;
-    }
-    open = undefined;
-    if (type === 'RP') pointers(observation, contents);
-    else lines.push(...linesOf(observation));
+  for (const section of sectionsOf(node)) {
+    const [first] = section as [Node];
+    const type = first.reader.peek(2);
+    if (type === 'ED' && document !== undefined) {
+      for (const object of objectsIn(section))
+        contents.push(binaryContent(object, contents.length, document, node, run));
+    } else if (type === 'RP') contents.push(...pointersIn(section, run));
+    else contents.push(...textContent(section, node, run));
   }
-  const formatted = titleOf(node);
-  if (lines.length > 0) {
-    const contentType = presentations[node.reader.peek(3).toUpperCase()] ?? 'text/plain';
-    const data = Buffer.from(lines.join('\n')).toString('base64');
-    contents.push({ attachment: { contentType: `${contentType}; charset=utf-8`, data, ...formatted } });
-  }
-  // R4 requires a content: a notification (T01) announces a document without it.
-  if (contents.length === 0)
-    contents.push({ attachment: Object.keys(formatted).length === 0 ? { title: 'document' } : formatted });
   return contents;
 }
 
-interface Divided {
-  readonly key: string;
-  readonly attachment: Element;
+/** OBX that follow each other with the same type and code: the parts, or the lines, of one thing. */
+function sectionsOf(node: Node): Node[][] {
+  const sections: Node[][] = [];
+  let before = '';
+  for (const observation of node.children.filter(({ name }) => name === 'OBX')) {
+    const { reader } = observation;
+    const key = `${kindOf(reader.peek(2))} ${reader.whole(3)}`;
+    if (key === before) sections.at(-1)?.push(observation);
+    else sections.push([observation]);
+    before = key;
+  }
+  return sections;
+}
+
+function kindOf(type: string): string {
+  return type === 'ED' || type === 'RP' ? type : 'text';
+}
+
+/** An encapsulated object, put together from the parts it was sent in. */
+interface EncapsulatedObject {
+  readonly node: Node;
+  readonly part: Part;
+  readonly parts: Part[];
+  readonly encoding: string;
   text: string;
 }
 
-/** Code and sub-id: parts of one object have both in common. */
-function keyOf({ reader }: Node): string {
-  return `${reader.whole(3)} ${reader.peek(4)}`;
-}
-
-function encapsulated(node: Node, part: Part, contents: Element[]): Divided | undefined {
-  const attachment = encapsulatedAttachment(part);
-  if (attachment === undefined) return undefined;
-  const title = node.reader.whole(3).split('^')[1];
-  contents.push({ attachment: { ...attachment, ...(title === undefined || title === '' ? undefined : { title }) } });
-  const held = (contents.at(-1) as { attachment: Element }).attachment;
-  return { key: keyOf(node), attachment: held, text: part.peek(5) };
-}
-
-/** A further part of a Base64 text that was cut: only where the first did not end, which padding or a full group would say. */
-function continues(open: Divided, part: Part): boolean {
-  const text = part.peek(5);
-  const isCut =
-    part.peek(4).toLowerCase() === 'base64' && !open.text.endsWith('=') && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
-  if (!isCut) return false;
-  open.text += text;
-  open.attachment['data'] = open.text;
-  part.takeAll();
-  return true;
-}
-
-function pointers({ reader }: Node, contents: Element[]): void {
-  for (const part of reader.parts(5)) {
-    const attachment = pointerAttachment(part);
-    if (attachment !== undefined) contents.push({ attachment });
+function objectsIn(section: readonly Node[]): EncapsulatedObject[] {
+  const objects: EncapsulatedObject[] = [];
+  for (const node of section) {
+    for (const part of node.reader.parts(5)) {
+      const text = part.peek(5);
+      const open = objects.at(-1);
+      if (open !== undefined && continues(open, part)) {
+        open.text += text;
+        open.parts.push(part);
+      } else if (text !== '') objects.push({ node, part, parts: [part], encoding: part.peek(4).toLowerCase(), text });
+    }
   }
+  return objects;
 }
 
-/** Each repetition of a TX or FT is a line. */
+/** So many characters tell one format from another: `%PDF`, `{\rt`, `<htm`. */
+const signatureChars = 5;
+
+/**
+ * Whether a part goes on with the object before it (HL7 v2.5.1 section 2.A.24 leaves division to the sites): the object has not
+ * ended (padding ends Base64), and the part does not begin like it, as a second document of the kind would.
+ */
+function continues(open: EncapsulatedObject, part: Part): boolean {
+  const text = part.peek(5);
+  const encoding = part.peek(4).toLowerCase();
+  const isSameKind = encoding === '' || encoding === open.encoding;
+  return isSameKind && !open.text.endsWith('=') && text.slice(0, signatureChars) !== open.text.slice(0, signatureChars);
+}
+
+function binaryContent(
+  { node, part, parts, encoding, text }: EncapsulatedObject,
+  index: number,
+  document: DraftBuilder,
+  holder: Node,
+  run: Run,
+): Element {
+  const bytes = decodeEncapsulated(text, encoding);
+  // Kept as it came where it is not what its encoding says: a text is better than nothing.
+  const content = bytes ?? Buffer.from(text);
+  for (const one of parts) {
+    one.take(4);
+    one.take(5);
+  }
+  const contentType =
+    mediaType(part, 2) ?? presentedAs(holder) ?? (bytes === undefined ? plain : 'application/octet-stream');
+  const patient = patientOf(node, run);
+  // By the document and the place in it: the same document again is the same Binary, with the content of the day.
+  const id = deriveId(patient?.bucket, ['Binary', document.reference, String(index)]);
+  const draft = run.draft('Binary', id, 'replace');
+  Object.assign(draft.resource, {
+    contentType,
+    securityContext: { reference: document.reference },
+    data: content.toString('base64'),
+  });
+  const sha1 = hash('sha1', content, 'base64');
+  const about = { ...titleOf(node, holder), ...creationOf(node, run) };
+  return contentOf(node, run, { contentType, url: draft.reference, size: content.length, hash: sha1, ...about });
+}
+
+function pointersIn(section: readonly Node[], run: Run): Element[] {
+  return section.flatMap((node) =>
+    node.reader
+      .parts(5)
+      .map(pointerAttachment)
+      .filter((attachment) => attachment !== undefined)
+      .map((attachment) => contentOf(node, run, { ...attachment, ...creationOf(node, run) })),
+  );
+}
+
+const sectionUrl = hubExtension('document-section');
+
+/** OBX-3 says what this part of the document is; R4 has no element for it beside the title. */
+function contentOf({ reader }: Node, run: Run, attachment: Element): Element {
+  const [part] = reader.parts(3);
+  const code = part && toConcept(part, run, { position: 'OBX-3', vocabulary: undefined });
+  return code === undefined
+    ? { attachment }
+    : { extension: [{ url: sectionUrl, valueCodeableConcept: code }], attachment };
+}
+
+function creationOf({ reader }: Node, run: Run): Element {
+  const value = run.dateTime(reader.peek(14));
+  if (typeof value !== 'string') return {};
+  reader.take(14);
+  return { creation: value };
+}
+
+const plain = 'text/plain; charset=utf-8';
+
+/** Lines of text: each OBX, and each repetition in it, is one; notes below say more. */
+function textContent(section: readonly Node[], holder: Node, run: Run): Element[] {
+  const lines = section.flatMap((node) => [...linesOf(node), ...notesOf(node)]);
+  if (lines.every((line) => line.trim() === '')) return [];
+  const type = presentedAs(holder);
+  const contentType = type === undefined ? plain : `${type}; charset=utf-8`;
+  const data = Buffer.from(lines.join('\n')).toString('base64');
+  const [first] = section as [Node];
+  return [contentOf(first, run, { contentType, data, ...titleOf(first, holder), ...creationOf(first, run) })];
+}
+
+function presentedAs(holder: Node): string | undefined {
+  const presentation = holder.reader.peek(3);
+  return /^\w+\/[\w.+-]+$/.test(presentation) ? presentation.toLowerCase() : presentations[presentation.toUpperCase()];
+}
+
 function linesOf({ reader }: Node): string[] {
   return reader.parts(5).map((part) => {
-    if (part.value.isNull) return '';
-    const text = part.peekAll();
     part.takeAll();
-    return text;
+    return part.value.isNull ? '' : part.peekAll();
   });
 }
 
-function titleOf(node: Node): Element {
-  const title = node.reader.peek(25) || node.reader.peek(16);
-  return title === '' ? {} : { title };
+/** @see HL7 v2-to-FHIR, NTE[DocumentReference] */
+function notesOf(node: Node): string[] {
+  return node.children
+    .filter(({ name }) => name === 'NTE')
+    .flatMap(({ reader }) => reader.parts(3))
+    .map((part) => {
+      part.takeAll();
+      return part.peekAll();
+    });
 }
 
-/** TXA-13: the document that this one replaces (T09, T10), corrects (T05 to T08) or adds to (T03, T04 of a parent: T05, T06). */
+/** The section's own name, else the document's title, else its file name. */
+function titleOf(node: Node, holder: Node): Element {
+  const [code] = node.reader.parts(3);
+  const title = code?.peek(2) || holder.reader.peek(25) || holder.reader.peek(16);
+  return title === '' || title === undefined ? {} : { title };
+}
+
+/** Events that replace what TXA-13 names; others add to it. @see HL7 v2.5.1 sections 9.6.7 to 9.6.12 */
+const replacing = new Set(['T07', 'T08', 'T09', 'T10']);
+
 export function documentParent(part: Part, run: Run): Element | undefined {
   const identifier = entityIdentifier(part, run);
   if (identifier === undefined) return undefined;
-  const isAddendum = run.event === 'T05' || run.event === 'T06';
-  return { code: isAddendum ? 'appends' : 'replaces', target: { identifier } };
+  return { code: replacing.has(run.event) ? 'replaces' : 'appends', target: { identifier } };
 }
 
 /** TXA-22.15: when the document was authenticated. */

@@ -6,6 +6,7 @@
  */
 import { cleanCode, codingSystem, toConcept } from './concepts.ts';
 import { dataAbsentReasonUrl, Extended } from './extensions.ts';
+import { decodeEncapsulated, mediaType } from './encapsulated.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
@@ -223,49 +224,24 @@ function sampledData(parts: readonly Part[], unit: UnitReader): Element | undefi
   return { valueSampledData: { origin: { value: 0, ...unit() }, _period: unknown, dimensions: first.count, data } };
 }
 
-const mediaTypes = new Set(['application', 'audio', 'image', 'text', 'video', 'multipart', 'model']);
-
-/** ED.2 and ED.3 (RP.3 and RP.4) as a media type, when they are one. */
-function mediaType(part: Part, typeAt: number): string | undefined {
-  const [type, subtype] = [part.peek(typeAt), part.peek(typeAt + 1)];
-  const text = type.includes('/') ? type : `${type}/${subtype}`;
-  if (!mediaTypes.has(text.split('/')[0]?.toLowerCase() ?? '') || !/^\S+\/\S+$/.test(text)) {
-    return subtype.toUpperCase() === 'PDF' || type.toUpperCase() === 'PDF' ? 'application/pdf' : undefined;
-  }
-  part.take(typeAt);
-  if (!type.includes('/')) part.take(typeAt + 1);
-  return text;
-}
-
 function attachmentValue(attachment: Element): Element {
   return { extension: [{ url: attachmentUrl, valueAttachment: attachment }] };
 }
 
-/** ED: Base64 as sent; hexadecimal and plain text are encoded. @see HL7 v2-to-FHIR, ED[Attachment] */
+/** ED: the bytes that were encoded. @see HL7 v2-to-FHIR, ED[Attachment] */
 function encapsulated(part: Part): Element | undefined {
   const attachment = encapsulatedAttachment(part);
   return attachment && attachmentValue(attachment);
 }
 
-export function encapsulatedAttachment(part: Part): Element | undefined {
-  const encoding = part.peek(4).toLowerCase();
-  const data = encoded(part.peek(5), encoding);
-  if (data === undefined) return undefined;
+function encapsulatedAttachment(part: Part): Element | undefined {
+  const bytes = decodeEncapsulated(part.peek(5), part.peek(4).toLowerCase());
+  if (bytes === undefined) return undefined;
   part.take(4);
   part.take(5);
   // att-1: data has a content type; what the sender does not name is bytes.
-  return { contentType: mediaType(part, 2) ?? 'application/octet-stream', data };
+  return { contentType: mediaType(part, 2) ?? 'application/octet-stream', data: bytes.toString('base64') };
 }
-
-function encoded(data: string, encoding: string): string | undefined {
-  if (data === '') return undefined;
-  if (encoding === 'base64') return data.length % 4 === 0 && base64.test(data) ? data : undefined;
-  if (encoding === 'hex' && data.length % 2 === 0 && /^[0-9A-Fa-f]+$/.test(data)) {
-    return Buffer.from(data, 'hex').toString('base64');
-  }
-  return undefined;
-}
-const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /** RP: a pointer, never followed by the hub. @see HL7 v2-to-FHIR, RP[Attachment] */
 function pointer(part: Part): Element | undefined {

@@ -1,6 +1,6 @@
 /**
  * Reading one row: its current version, or an older one. A version is visible only if the current row is (LEAKS 8), so a
- * relabelled or redated row takes its past with it.
+ * relabelled or redated row takes its past with it. A Binary is read as what its security context is (binary.ts).
  *
  * @see https://hl7.org/fhir/R4/http.html#read
  */
@@ -8,6 +8,7 @@ import type { Tx } from '../db.ts';
 import { sql, type Sql } from '../db/sql.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
+import { compileBinaryRead } from './binary.ts';
 import { isRow } from './locate.ts';
 import type { Row } from './row.ts';
 import type { Visibility } from './visibility.ts';
@@ -35,6 +36,7 @@ export async function readRow(db: Tx, visibility: Visibility, type: string, id: 
 }
 
 export function compileRead(visibility: Visibility, type: string, id: string): Sql {
+  if (type === 'Binary') return compileBinaryRead(visibility, id);
   return sql`
     select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body,
       ${visibility.decidedBy('r')} as decided_by
