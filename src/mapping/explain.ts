@@ -1,0 +1,196 @@
+/**
+ * Why a message becomes what it becomes: for each element the rule and the fields that made it, for each field where it
+ * went, or why no rule took it.
+ */
+import { compileTraced } from './compile.ts';
+import type { MapContext, MappedMessage } from './draft.ts';
+import { unmappedUrl } from './extensions.ts';
+import { flatten, type Flat } from './flatten.ts';
+import type { Hl7Message } from './message.ts';
+import { nest } from './nesting.ts';
+import { mapMessage } from './run.ts';
+import type { MapSource, Rule, RuleMap } from './table.ts';
+import { isMadeBy, Trace, type Idle, type Step } from './trace.ts';
+
+export interface Explanation {
+  readonly mapVersion: string;
+  readonly resources: readonly ExplainedResource[];
+  readonly fields: readonly ExplainedField[];
+}
+
+export interface ExplainedResource {
+  /** `Patient/<id>` */
+  readonly reference: string;
+  readonly elements: readonly ExplainedElement[];
+}
+
+export interface ExplainedElement {
+  /** `name[0].family` */
+  readonly path: string;
+  readonly value: unknown;
+  /** `pid-patient/PID-5 > XPN/XPN.1`; for ids and references, what the message map says. */
+  readonly rule: string;
+  /** File and line of the rule; undefined for what no rule made. */
+  readonly at?: string;
+  /** Fields it took: `PID-5.1`. */
+  readonly from: readonly string[];
+}
+
+export interface ExplainedField {
+  /** Number of the segment in the message, from 1. */
+  readonly segment: number;
+  /** `PID-3~2.1` */
+  readonly position: string;
+  readonly text: string;
+  /** Where it went: `Patient.identifier[1].value`. */
+  readonly to: readonly string[];
+  readonly rule?: string;
+  readonly at?: string;
+  /** Why no rule took it; it stays in the extension for such fields. */
+  readonly why?: string;
+}
+
+/** @throws Problem as {@link mapMessage} */
+export function explainMessage(source: MapSource, message: Hl7Message, context: MapContext): Explanation {
+  const trace = new Trace();
+  const mapped = mapMessage(compileTraced(source, trace), message, context);
+  const types = new Map<object, string>(mapped.drafts.map(({ resource }) => [resource, resource.resourceType]));
+  return {
+    mapVersion: mapped.mapVersion,
+    resources: explainResources(mapped, trace.steps),
+    fields: explainFields(message, trace.steps, source, types),
+  };
+}
+
+function explainResources({ drafts }: MappedMessage, steps: readonly Step[]): ExplainedResource[] {
+  return drafts.map(({ resource }) => {
+    const makers = new Map<string, Step>();
+    for (const step of steps) for (const path of step.made.get(resource) ?? []) makers.set(path, step);
+    const elements = [...withoutKept(flatten(resource))].map(([path, value]): ExplainedElement => {
+      const step = makers.get(path);
+      if (step === undefined) return { path, value, rule: unruled(path), from: [] };
+      const within = step.inner.find((one) => isMadeBy(one, path));
+      const taken = within?.taken.length ? within.taken : step.taken;
+      return {
+        path,
+        value,
+        rule: within === undefined ? nameOf(step) : `${nameOf(step)} > ${nameOf(within)}`,
+        at: (within ?? step).rule.at,
+        from: taken.map(positionOf),
+      };
+    });
+    return { reference: `${resource.resourceType}/${resource.id}`, elements };
+  });
+}
+
+/** What was kept for want of a rule is explained by its field. */
+function withoutKept(flat: Flat): Flat {
+  const kept = new Set<string>();
+  for (const [path, value] of flat) if (value === unmappedUrl) kept.add(path.slice(0, -'.url'.length));
+  return new Map(
+    [...flat].filter(([path]) => path !== 'resourceType' && ![...kept].some((at) => path.startsWith(`${at}.`))),
+  );
+}
+
+function unruled(path: string): string {
+  if (path === 'id') return 'key of the message map';
+  return path.endsWith('reference') ? 'refs of the message map' : 'message map';
+}
+
+function explainFields(
+  message: Hl7Message,
+  steps: readonly Step[],
+  source: MapSource,
+  types: ReadonlyMap<object, string>,
+): ExplainedField[] {
+  const takers = new Map<string, Step>();
+  for (const step of steps) for (const leaf of step.taken) takers.set(leaf, step);
+  const structural = new Set(source.structural);
+  // Read anew, so that every value is there.
+  return nest(message).flatMap((node) =>
+    node.reader.left().map(({ position, text }): ExplainedField => {
+      const field = { segment: node.position, position, text };
+      const step = takers.get(`${node.position} ${position}`);
+      if (step === undefined) return { ...field, to: [], ...whyNot(field, steps, source, structural) };
+      return {
+        ...field,
+        to: placesOf(step, `${node.position} ${position}`, types),
+        rule: nameOf(step),
+        at: step.rule.at,
+      };
+    }),
+  );
+}
+
+/** The elements that the rules of a data type made of this very component; without any, all that the rule made. */
+function placesOf(step: Step, leaf: string, types: ReadonlyMap<object, string>): string[] {
+  const within = step.inner.filter(({ taken }) => taken.includes(leaf));
+  const places: string[] = [];
+  for (const [resource, paths] of step.made) {
+    const meant = paths.filter((path) => within.length === 0 || within.some((one) => isMadeBy(one, path)));
+    for (const path of meant) if (path !== 'resourceType') places.push(`${types.get(resource) ?? ''}.${path}`);
+  }
+  return places;
+}
+
+interface Field {
+  readonly segment: number;
+  readonly position: string;
+}
+
+const reasons: Readonly<Record<Idle, (step: Step) => string>> = {
+  condition: (step) => `the condition of ${nameOf(step)} does not hold`,
+  'already set': (step) => `${step.rule.to} had a value when ${nameOf(step)} was asked`,
+  unusable: (step) => `${nameOf(step)} could not use this text (${step.rule.as ?? 'string'})`,
+};
+
+function whyNot(
+  field: Field,
+  steps: readonly Step[],
+  source: MapSource,
+  structural: ReadonlySet<string>,
+): { why: string; rule?: string; at?: string } {
+  const position = field.position.replace(/~\d+/, '');
+  const asked = steps.filter(({ rule, node }) => reads(rule, position) && isAt(node, field));
+  const idle = asked.find((step) => step.idle !== undefined);
+  if (idle?.idle !== undefined) return { why: reasons[idle.idle](idle), rule: nameOf(idle), at: idle.rule.at };
+  const [other] = asked;
+  if (other !== undefined) {
+    const isRepetition = field.position.includes('~') && other.rule.each !== true;
+    const what = isRepetition ? 'takes the first repetition alone' : 'has no place for this part';
+    return { why: `${nameOf(other)} ${what}`, rule: nameOf(other), at: other.rule.at };
+  }
+  if (structural.has(position)) return { why: 'it says how the message is made (structural)' };
+  const unasked = rulesFor(position, source);
+  if (unasked === undefined) return { why: 'no rule reads it' };
+  const name = `${unasked.map.id}/${unasked.rule.id}`;
+  return { why: `${name} reads it, but no build of this message uses it here`, rule: name, at: unasked.rule.at };
+}
+
+/** A step on a segment, or on one around it whose rule names the segment. */
+function isAt(node: Step['node'], { segment, position }: Field): boolean {
+  return node.position === segment || node.find(position.split('-')[0] as string)?.position === segment;
+}
+
+function reads({ from }: Rule, position: string): boolean {
+  return (
+    from !== undefined && (from === position || position.startsWith(`${from}.`) || from.startsWith(`${position}.`))
+  );
+}
+
+function rulesFor(position: string, source: MapSource): { map: RuleMap; rule: Rule } | undefined {
+  for (const map of source.segments.values()) {
+    const rule = map.rules.find((item) => reads(item, position));
+    if (rule !== undefined) return { map, rule };
+  }
+  return undefined;
+}
+
+function nameOf({ map, rule }: { readonly map: RuleMap; readonly rule: Rule }): string {
+  return `${map.id}/${rule.id}`;
+}
+
+/** `4 PID-3.1` -> `PID-3.1`. */
+function positionOf(leaf: string): string {
+  return leaf.slice(leaf.indexOf(' ') + 1);
+}
