@@ -10,7 +10,7 @@ import type { Hl7Message } from './message.ts';
 import { nest } from './nesting.ts';
 import { mapMessage } from './run.ts';
 import type { MapSource, Rule, RuleMap } from './table.ts';
-import { isMadeBy, Trace, type Idle, type Step } from './trace.ts';
+import { isMadeBy, Trace, type Idle, type InnerStep, type Step } from './trace.ts';
 
 export interface Explanation {
   readonly mapVersion: string;
@@ -70,7 +70,7 @@ function explainResources({ drafts }: MappedMessage, steps: readonly Step[]): Ex
       const step = makers.get(path);
       if (step === undefined) return { path, value, rule: unruled(path), from: [] };
       const within = step.inner.find((one) => isMadeBy(one, path));
-      const taken = within?.taken.length ? within.taken : step.taken;
+      const taken = within === undefined ? step.taken : takenBy(within, step);
       return {
         path,
         value,
@@ -81,6 +81,16 @@ function explainResources({ drafts }: MappedMessage, steps: readonly Step[]): Ex
     });
     return { reference: `${resource.resourceType}/${resource.id}`, elements };
   });
+}
+
+/** What another rule of the data type took before (CX.4 is both system and assigner) this one read as well. */
+function takenBy(inner: InnerStep, { inner: all, taken }: Step): readonly string[] {
+  if (inner.taken.length > 0) return inner.taken;
+  const together = all.filter(({ element }) => element === inner.element).flatMap((step) => step.taken);
+  const [, component] = inner.rule.from?.split('.') ?? [];
+  const same = together.filter((leaf) => positionOf(leaf).split('.')[1] === component);
+  if (same.length > 0) return same;
+  return together.length > 0 ? together : taken;
 }
 
 /** What was kept for want of a rule is explained by its field. */

@@ -106,8 +106,14 @@ const readers: { [K in Change['kind']]: (table: Table, path: Path, name: string)
   }),
   build: (table, path, map) => ({ kind: 'build', map, build: readBuild(table, path) }),
   event: (table, path, map) => ({ kind: 'event', map, events: table.strings([...path, 'events']) }),
-  nest: (table, path, map) => ({ kind: 'nest', map, parents: table.strings([...path, 'in']) }),
+  nest: (table, path, map) => {
+    const parents = table.strings([...path, 'in']);
+    for (const name of [map, ...parents]) if (!segmentPattern.test(name)) table.fail(path, `${name} is no segment`);
+    return { kind: 'nest', map, parents };
+  },
 };
+
+export const segmentPattern = /^[A-Z][A-Z0-9]{1,2}$/;
 
 function ruleNamed(table: Table, path: Path, name: string): { map: string; id: string } {
   const slash = name.indexOf('/');

@@ -60,8 +60,9 @@ export function readRule(table: Table, path: Path): Rule {
     at: table.at(path),
   };
 }
-const targetPattern = /^[A-Z][A-Za-z]*(\.[a-zA-Z]+(\[\d?\])?)*$/;
-const sourcePattern = /^([A-Z][A-Z0-9]{1,2}(-\d{1,3}(\.\d{1,2}(\.\d{1,2})?)?)?|[A-Z]{2,3}\.\d{1,2}(\.\d{1,2})?)$/;
+export const targetPattern = /^[A-Z][A-Za-z]*(\.[a-zA-Z]+(\[\d?\])?)*$/;
+export const sourcePattern =
+  /^([A-Z][A-Z0-9]{1,2}(-\d{1,3}(\.\d{1,2}(\.\d{1,2})?)?)?|[A-Z]{2,3}\.\d{1,2}(\.\d{1,2})?)$/;
 
 function readWhen(table: Table, path: Path, word = 'when'): Condition | undefined {
   const value = table.record(path)[word];

@@ -32,12 +32,9 @@ export interface InnerStep {
   readonly map: RuleMap;
   readonly rule: Rule;
   readonly taken: readonly string[];
-  /** Paths it gave a value, in the resource. */
+  /** Paths it gave a value: below its element while the rule is under way, then in the resource. */
   readonly made: readonly string[];
-}
-
-/** While the rule is under way: paths below the element that its data type makes. */
-interface OpenInnerStep extends InnerStep {
+  /** Tells the elements that one rule makes apart: a repetition each. */
   readonly element: object;
 }
 
@@ -45,7 +42,7 @@ export class Trace implements Tracer {
   readonly steps: Step[] = [];
   /** Readers that the step under way may take from, and what worked for it. */
   #nodes: readonly Node[] = [];
-  #inner: OpenInnerStep[] = [];
+  #inner: InnerStep[] = [];
 
   segmentStep(rule: Rule, map: RuleMap, step: SegmentStep): SegmentStep {
     const holds = rule.when && compileCondition(rule.when, readsOfSegment);
@@ -82,19 +79,14 @@ export class Trace implements Tracer {
 }
 
 /** Where the elements of data types ended up: of several repetitions, each in its own place. */
-function place(inner: readonly OpenInnerStep[], made: Step['made']): InnerStep[] {
+function place(inner: readonly InnerStep[], made: Step['made']): InnerStep[] {
   if (inner.length === 0) return [];
   const places = new Map<object, string>();
   for (const resource of made.keys()) findPlaces(resource, '', places);
-  return inner.map(({ map, rule, element, taken, made: below }) => {
-    const at = places.get(element);
+  return inner.map((step) => {
+    const at = places.get(step.element);
     // What was copied on its way (constants beside it) is found by the end of its path.
-    return {
-      map,
-      rule,
-      taken,
-      made: at === undefined ? below.map((path) => `…${path}`) : below.map((path) => join(at, path)),
-    };
+    return { ...step, made: step.made.map((path) => (at === undefined ? `…${path}` : join(at, path))) };
   });
 }
 
