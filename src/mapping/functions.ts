@@ -2,9 +2,21 @@
  * The named functions that a rule's `as` may call: what a table of positions cannot say. Each is pure and gives undefined
  * for a text it cannot use, which then stays as an extension.
  */
+import {
+  accountCoverage,
+  coverageClass,
+  coverageGroup,
+  guarantor,
+  guarantorEmployer,
+  guarantorName,
+  insuredEmployer,
+  insurer,
+  policyHolder,
+  selfPay,
+} from './billing.ts';
 import { checkNationalId, identifierTypeSystem, nationalIdSystem } from '../fhir/identifiers.ts';
 import type { Vocabulary } from './compile.ts';
-import { codeToConcept, toCode, toCoding, toConcept } from './concepts.ts';
+import { codeToConcept, codingSystem, toCode, toCoding, toConcept } from './concepts.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
@@ -24,7 +36,6 @@ import {
 import {
   absent,
   activity,
-  insurer,
   messageEntity,
   note,
   ownerAgent,
@@ -174,10 +185,12 @@ function quantity(part: Part): Element | undefined {
   return unit === '' ? { value } : { value, unit };
 }
 
-/** CWE as Identifier (IN1-2): the code is the number. @see HL7 v2-to-FHIR, CWE[Identifier] */
-function conceptIdentifier(part: Part): Element | undefined {
+/** CWE as Identifier (IN1-2): the code is the number, its coding system the system. @see HL7 v2-to-FHIR, CWE[Identifier] */
+function conceptIdentifier(part: Part, run: Run): Element | undefined {
   const value = part.get(1);
-  return value === '' ? undefined : { value };
+  if (value === '' || value === '""') return undefined;
+  const name = part.get(3);
+  return name === '' ? { value } : { system: codingSystem(name, run), value };
 }
 
 /** XPN or XON where FHIR has only a text. */
@@ -283,6 +296,15 @@ export const functions: Readonly<Record<string, Converter>> = {
   reopened: { takes: 'segment', convert: reopened },
   performed: { takes: 'segment', convert: performed },
   insurer: { takes: 'segment', convert: insurer },
+  policyHolder: { takes: 'segment', convert: policyHolder },
+  coverageGroup: { takes: 'segment', convert: coverageGroup },
+  coverageClass: { takes: 'part', convert: coverageClass },
+  insuredEmployer: { takes: 'segment', convert: insuredEmployer },
+  guarantorEmployer: { takes: 'segment', convert: guarantorEmployer },
+  guarantorName: { takes: 'part', convert: guarantorName },
+  guarantor: { takes: 'segment', convert: guarantor },
+  selfPay: { takes: 'segment', convert: selfPay },
+  accountCoverage: { takes: 'segment', convert: accountCoverage },
   performingOrganization: { takes: 'segment', convert: performingOrganization },
   observationValue: { takes: 'segment', convert: observationValue },
   encounterDiagnosis: { takes: 'segment', convert: encounterDiagnosis },

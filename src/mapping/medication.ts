@@ -1,6 +1,7 @@
 /** Medication, amounts and money: elements that are made of parts of a field. */
 import type { RuleInfo } from './functions.ts';
 import { toConcept } from './concepts.ts';
+import { hubExtension } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
 import { unitOf } from './observation.ts';
@@ -74,7 +75,10 @@ export function amount(part: Part): Element | undefined {
   const beside = part.peek(2);
   const currency = /^[A-Z]{3}$/.test(nested) ? nested : /^[A-Z]{3}$/.test(beside) ? beside : undefined;
   if (currency !== undefined) (currency === nested ? price : part).take(2);
-  return currency === undefined ? { value } : { value, currency };
+  // HL70205 (CP.2): what kind of price it is, for which Money has no element.
+  const kind = currency !== undefined && currency === beside ? '' : part.get(2);
+  const extension = kind === '' ? undefined : [{ url: hubExtension('price-type'), valueCode: kind.trim() }];
+  return { ...(extension && { extension }), value, ...(currency !== undefined && { currency }) };
 }
 
 /** A code that R4 requires and nobody sent; only when no other rule gave any of it. */

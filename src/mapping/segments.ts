@@ -151,26 +151,6 @@ export function ownerAgent(node: Node, run: Run): Element {
   return { type: { coding: [{ system: participantType, code: 'author', display: 'Author' }] }, who };
 }
 
-/** IN1-3, IN1-4, IN1-5: the insurer. @see HL7 v2-to-FHIR, IN1[Coverage] IN1-4 */
-export function insurer(node: Node, run: Run): Reference | undefined {
-  const [id] = node.reader.parts(3);
-  const [name] = node.reader.parts(4);
-  const [address] = node.reader.parts(5);
-  const [value, title] = [id?.peek(1) ?? '', name?.peek(1) ?? ''];
-  if (value === '' && title === '') return undefined;
-  const draft = run.shared(
-    'Organization',
-    value === '' ? ['name', title] : [id?.child(4).peek(1) || run.facility, value],
-  );
-  const identifier = id && run.map.datatypes.get('CX')?.(id, run, 'IN1-3');
-  draft.add({
-    ...(identifier && { identifier: [identifier] }),
-    ...(title === '' ? undefined : { name: name?.get(1) }),
-  });
-  addressOf(draft, address && run.map.datatypes.get('XAD')?.(address, run, 'IN1-5'));
-  return title === '' ? { reference: draft.reference } : { reference: draft.reference, display: title };
-}
-
 /** SPS: type, additive, site and condition of a specimen in one field. @see HL7 v2-to-FHIR, SPS[Specimen-Source] */
 export function specimenSource(part: Part, run: Run, info: RuleInfo): Element | undefined {
   const type = toConcept(part.child(1), run, { ...info, vocabulary: run.map.vocabularies.get('specimen-type') });

@@ -29,6 +29,12 @@ export interface Given {
 
 const patient = 'PID|1||P1^^^HOSPA^MR||Lin^Mei';
 
+/** A segment with these fields, by the numbers that HL7 prints: `segment('FT1', { 2: 'T9', 6: 'CG' })`. */
+export function segment(name: string, fields: Readonly<Record<number, string>>): string {
+  const last = Math.max(...Object.keys(fields).map(Number));
+  return [name, ...Array.from({ length: last }, (_, index) => fields[index + 1] ?? '')].join('|');
+}
+
 /** Maps a message of these segments; MSH and, when none is named, a plain PID are added. */
 export function map(segments: readonly string[], given: Given = {}): MappedMessage {
   const { type = 'ADT^A01', controlId = 'M1', endpoint = 'test' } = given;
