@@ -52,6 +52,10 @@ export function formatId(bytes: Uint8Array, bucket?: number): string {
 
 function formatHex(hex: string, bucket: number | undefined): string {
   const head = bucket === undefined ? hex.slice(0, 4) : bucket.toString(16).padStart(4, '0');
-  const variant = ((Number.parseInt(hex.charAt(16), 16) & 3) | 8).toString(16);
+  const code = hex.charCodeAt(16);
+  // RFC 9562: the two highest bits of this digit are 10. Its other two are the digit's own: `a` is 10, not 97.
+  const variant = variants.charAt((code > nine ? code + 1 : code) & 3);
   return `${head}${hex.slice(4, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
+const variants = '89ab';
+const nine = 57;

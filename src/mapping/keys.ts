@@ -10,7 +10,7 @@ import type { Hl7Segment } from './message.ts';
 import type { Node } from './nesting.ts';
 import { isBlank, type Part, type SegmentReader } from './part.ts';
 import { location } from './parties.ts';
-import type { Run } from './state.ts';
+import type { Compartment, Run } from './state.ts';
 import type { KeyPart, KeySource } from './table.ts';
 
 /** @returns the id of the resource of this type that this segment stands for */
@@ -66,15 +66,13 @@ function authorityOf(part: Part, component: number, run: Run): string {
 }
 
 /** The patient a segment belongs to; undefined when the message names none. */
-export function patientOf(node: Node, run: Run): { id: string; bucket: number } | undefined {
+export function patientOf(node: Node, run: Run): Compartment | undefined {
   // Upwards: a patient is never beside what belongs to it, and every key asks for it.
   let holder: Node | undefined = node;
   while (holder !== undefined && holder.drafts[0]?.type !== 'Patient') holder = holder.parent;
   // An appointment's SCH stands before the patient it is for.
   const draft = holder?.drafts[0] ?? run.drafts.find(({ type }) => type === 'Patient');
-  if (draft === undefined) return undefined;
-  const { id } = draft.resource;
-  return { id, bucket: run.bucketOf(id) };
+  return draft === undefined ? undefined : run.compartmentOf(draft);
 }
 
 /** Tells a key that occurs twice in a message apart by its count there. */
@@ -110,8 +108,7 @@ export function compileKey(source: KeySource, otherwise: KeyFunction = byPlace):
       const found = alternative(node, run);
       if (found === undefined) continue;
       const patient = within === 'patient' ? patientOf(node, run) : undefined;
-      const holder = patient === undefined ? '' : keyPart(patient.id);
-      const key = keyPart(run.context.owner) + keyPart(type) + holder + found;
+      const key = run.ownerKey + keyPart(type) + (patient?.key ?? '') + found;
       return same ? idOfKey(patient?.bucket, key) : counted(run, patient?.bucket, key);
     }
     return otherwise(node, run, type);

@@ -1,8 +1,9 @@
-import { decimal, type RawNumber } from '../fhir/json.ts';
+import { decimal, type RawNumber, simpleDecimal } from '../fhir/json.ts';
 
 /** NM: an optional sign, digits, an optional point. The digits stay; only what JSON forbids (`+5`, `007`, `.5`) is rewritten. */
 export function numeric(value: string): RawNumber | number | undefined {
-  if (plain.test(value)) return decimal(value);
+  const simple = simpleDecimal(value);
+  if (simple !== undefined) return simple;
   const match = numberPattern.exec(value);
   if (match === null) return undefined;
   const [, sign = '', digits = '', fraction = ''] = match;
@@ -12,5 +13,3 @@ export function numeric(value: string): RawNumber | number | undefined {
   return decimal(`${isNegative ? '-' : ''}${whole}${fraction === '.' ? '' : fraction}`);
 }
 const numberPattern = /^\s*([+-]?)(\d*)(\.\d*)?\s*$/;
-// What most results are: nothing to rewrite.
-const plain = /^-?(0|[1-9]\d*)(\.\d+)?$/;

@@ -139,6 +139,19 @@ export function isBlank(text: string): boolean {
   return text.charCodeAt(0) <= 32 && text.trim() === '';
 }
 
+/** `OBX-1`, for every result of every message: the same text, whose hash is known where it is looked up. */
+function positionOf(name: string, field: number): string {
+  let known = positions.get(name);
+  if (known === undefined) {
+    if (positions.size >= namesMax) positions.clear();
+    positions.set(name, (known = []));
+  }
+  return field > maskBits ? `${name}-${field}` : (known[field] ??= `${name}-${field}`);
+}
+const positions = new Map<string, string[]>();
+// Names of segments come from senders; HL7 v2.9 has about 180.
+const namesMax = 1_000;
+
 const none: readonly Part[] = [];
 const nothing: readonly Leaf[] = [];
 
@@ -232,13 +245,14 @@ export class SegmentReader {
   #leftOf(field: number, left: Leaf[]): void {
     const text = this.plain(field);
     if (text === undefined) this.#collectLeft(field, left);
-    else if (text !== '') pushLeaf(`${this.name}-${field}`, text, left);
+    else if (text !== '') pushLeaf(positionOf(this.name, field), text, left);
   }
 
   #collectLeft(field: number, left: Leaf[]): void {
     const parts = this.parts(field);
     for (let index = 0; index < parts.length; index++) {
-      const position = index === 0 ? `${this.name}-${field}` : `${this.name}-${field}~${index + 1}`;
+      const first = positionOf(this.name, field);
+      const position = index === 0 ? first : `${first}~${index + 1}`;
       (parts[index] as Part).collectLeft(position, left);
     }
   }

@@ -8,7 +8,7 @@ import { nest, type Node } from './nesting.ts';
 import type { Leaf } from './part.ts';
 import { precedenceOf } from './precedence.ts';
 import { isEmptying, takeSnapshots } from './snapshot.ts';
-import { type DraftBuilder, type Element, Run, type Reference } from './state.ts';
+import { type DraftBuilder, type Element, ofType, Run, type Reference } from './state.ts';
 
 /**
  * The resources that a message speaks of, with stable ids, and an account of all that no rule took.
@@ -128,7 +128,7 @@ function applyBelow(
 function linkDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   if (build.into) return;
   for (const node of nodes) {
-    const draft = node.drafts.find((item) => item.type === build.resource);
+    const draft = ofType(node, build.resource);
     if (draft !== undefined) for (const ref of build.refs) link(ref, node, draft, run);
   }
 }
@@ -258,10 +258,11 @@ function rankOf({ type }: DraftBuilder): number {
 }
 
 function order(drafts: readonly DraftBuilder[]): Draft[] {
-  const byRank: DraftBuilder[][] = [];
+  const byRank: (DraftBuilder[] | undefined)[] = [];
   for (const draft of drafts) (byRank[rankOf(draft)] ??= []).push(draft);
-  // A hole for each type that the message does not have: flat() leaves it out.
-  return byRank.flat().map(finish);
+  const ordered: Draft[] = [];
+  for (const list of byRank) for (const draft of list ?? noDrafts) ordered.push(finish(draft));
+  return ordered;
 }
 
 function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {

@@ -1,5 +1,5 @@
 /** What one message's mapping carries along: its context, the drafts so far, what could not be mapped. */
-import { deriveId, ownBucket } from '../fhir/ids.ts';
+import { deriveId, keyPart, ownBucket } from '../fhir/ids.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import type { CompiledMap, Vocabulary } from './compile.ts';
 import type { Command, MapContext, MappingIssue, Snapshot, Unmapped } from './draft.ts';
@@ -15,6 +15,15 @@ export type Element = Record<string, unknown>;
 export interface Reference {
   reference?: string;
   display?: string;
+}
+
+/** A patient, as the ids of what belongs to it are derived. */
+export interface Compartment {
+  readonly patient: DraftBuilder;
+  readonly id: string;
+  readonly bucket: number;
+  /** The id as a part of keys. */
+  readonly key: string;
 }
 
 interface Mention {
@@ -72,6 +81,8 @@ export class Run {
   /** Facility and control id: what identifies the message, and so whatever in it has no identifier of its own. */
   readonly messageKey: readonly string[];
   readonly facility: string;
+  /** The owner as the first part of keys. */
+  readonly ownerKey: string;
   readonly drafts: DraftBuilder[] = [];
   readonly commands: Command[] = [];
   readonly snapshots: Snapshot[] = [];
@@ -79,8 +90,8 @@ export class Run {
   readonly issues: MappingIssue[] = [];
   readonly #ids = new Map<string, DraftBuilder>();
   readonly #dates = new Map<string, string | Extended>();
-  readonly #buckets = new Map<string, number>();
   readonly #mentions = new Map<string, Map<string, Mention>>();
+  #compartment: Compartment | undefined;
   readonly #zone: string | undefined;
   readonly #source: Source;
   /** An escaped byte means what the message's character set says, so a text with an escape is not kept. */
@@ -97,6 +108,7 @@ export class Run {
     this.nodes = nodes;
     this.event = header.event;
     this.facility = header.reader.peek(4);
+    this.ownerKey = keyPart(context.owner);
     this.messageKey = messageKeyOf(header, this);
     // HL7 v2.5.1 section 2.15.9.7: the offset of MSH-7 is the default of the whole message.
     this.#zone = parseDtm(header.reader.peek(7))?.offset ?? context.zone;
@@ -173,11 +185,13 @@ export class Run {
     return value;
   }
 
-  /** The bucket of a patient's compartment. */
-  bucketOf(patient: string): number {
-    let bucket = this.#buckets.get(patient);
-    if (bucket === undefined) this.#buckets.set(patient, (bucket = ownBucket(patient)));
-    return bucket;
+  /** The compartment of a patient; nearly every message has but one. */
+  compartmentOf(patient: DraftBuilder): Compartment {
+    if (this.#compartment?.patient !== patient) {
+      const { id } = patient.resource;
+      this.#compartment = { patient, id, bucket: ownBucket(id), key: keyPart(id) };
+    }
+    return this.#compartment as Compartment;
   }
 
   /** A person or organization named again with the same text is the same: read once, and all its values are accounted for. */
@@ -248,7 +262,7 @@ export class Run {
 const separatorsEnd = 9;
 let runs = 0;
 
-function ofType(node: Node, type: string): DraftBuilder | undefined {
+export function ofType(node: Node, type: string): DraftBuilder | undefined {
   for (const draft of node.drafts) if (draft.resource.resourceType === type) return draft;
   return undefined;
 }
