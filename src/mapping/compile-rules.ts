@@ -1,12 +1,13 @@
 /** The rules of one table as closures: what compile.ts puts together to a whole map. */
 import type { Vocabulary } from './compile.ts';
-import { compileCondition, parsePosition, readsOfPart, readsOfSegment } from './condition.ts';
+import { compileCondition, parsePosition, readsOfPart, readsOfSegment, type Test } from './condition.ts';
 import { invalid } from './document.ts';
 import { functions, type Converter, type RuleInfo } from './functions.ts';
+import { type Form, generateApply, type Plan } from './generate.ts';
 import type { Node } from './nesting.ts';
-import { isBlank, type Part, type SegmentReader } from './part.ts';
+import { isBlank, maskBits, type Part, type SegmentReader } from './part.ts';
 import type { DraftBuilder, Element, Run } from './state.ts';
-import type { Rule, RuleMap } from './table.ts';
+import type { Condition, Rule, RuleMap } from './table.ts';
 import { compileTarget, type Target } from './target.ts';
 
 /** Applies the rules of one segment map to a draft. */
@@ -37,37 +38,74 @@ export interface Context {
 }
 
 export function compileSegment(map: RuleMap, context: Context): CompiledSegment {
-  const steps = map.rules.map((rule) => {
-    const step = compileSegmentRule(rule, map, context);
-    return context.tracer?.segmentStep(rule, map, step) ?? step;
-  });
-  const needs = map.rules.map((rule) => needOf(rule, map.source));
+  const { tracer } = context;
+  const plans = map.rules.map((rule) => planOf(rule, map, context));
+  if (tracer !== undefined) return { segment: map.source, apply: tracedApply(map, plans, tracer) };
+  let apply: ApplySegment | undefined;
   return {
     segment: map.source,
-    apply: (node, draft, run) => {
-      const { present } = node.reader.segment;
-      for (let index = 0; index < steps.length; index++) {
-        // Most fields of most segments are empty: their rules are not asked.
-        const need = needs[index] as number;
-        if (need === always || (present & need) !== 0) (steps[index] as SegmentStep)(node, draft.resource, run, draft);
-      }
-    },
+    apply: (node, draft, run) => (apply ??= generateApply(map.id, plans))(node, draft, run),
   };
 }
 
-const always = 0;
-
-/** The mask of the field of its own segment that a rule reads; `always` for one that reads more, or nothing. */
-function needOf(rule: Rule, segment: string): number {
-  const from = rule.from === undefined ? undefined : parsePosition(rule.from);
-  if (from === undefined || from.segment !== segment || from.field === 0) return always;
-  return from.field > 30 ? 1 : 1 << from.field;
+/** The same one step after the other: what the generated function does, in a form that can be watched. */
+function tracedApply(map: RuleMap, plans: readonly Plan[], tracer: Tracer): ApplySegment {
+  const steps = map.rules.map((rule, index) => tracer.segmentStep(rule, map, (plans[index] as Plan).step));
+  return (node, draft, run) => {
+    for (const step of steps) step(node, draft.resource, run, draft);
+  };
 }
 
-function compileSegmentRule(rule: Rule, map: RuleMap, context: Context): SegmentStep {
+function planOf(rule: Rule, map: RuleMap, context: Context): Plan {
   const target = targetOf(rule, map.target);
   const test = rule.when && compileCondition(rule.when, readsOfSegment);
-  const step = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
+  const bare = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
+  const isCommon = rule.fallback !== true && rule.unique !== true;
+  return {
+    at: `${rule.id} ${rule.at}`,
+    target,
+    step: withConditions(rule, bare, target, test),
+    test,
+    need: needOf(rule, map.source),
+    form: isCommon ? formOf(rule, map.source, context) : undefined,
+  };
+}
+
+/** The mask of a field of its own segment without which a rule does nothing; 0 when there is none. */
+function needOf(rule: Rule, segment: string): number {
+  return (
+    (rule.from === undefined ? 0 : maskOf(rule.from, segment)) || (rule.when ? needOfCondition(rule.when, segment) : 0)
+  );
+}
+
+function needOfCondition(condition: Condition, segment: string): number {
+  if ('exists' in condition) return maskOf(condition.exists, segment);
+  if ('equals' in condition) return condition.equals[1] === '' ? 0 : maskOf(condition.equals[0], segment);
+  if ('in' in condition) return condition.in[1].includes('') ? 0 : maskOf(condition.in[0], segment);
+  if (!('and' in condition)) return 0;
+  return condition.and.map((item) => needOfCondition(item, segment)).find((mask) => mask !== 0) ?? 0;
+}
+
+function maskOf(position: string, segment: string): number {
+  const from = parsePosition(position);
+  if (from.segment !== segment || from.field === 0) return 0;
+  return from.field > maskBits ? 1 : 1 << from.field;
+}
+
+/** The forms that have lines of their own in generated code; undefined for any other rule. */
+function formOf(rule: Rule, source: string, context: Context): Form | undefined {
+  if (rule.from === undefined) return { kind: 'constant', value: rule.const };
+  const { segment, field, component } = parsePosition(rule.from);
+  if (segment !== source || component !== 0) return undefined;
+  const { converter, info } = converterOf(rule, context);
+  if (converter.takes === 'segment') return { kind: 'segment', convert: converter.convert, info };
+  if (field > maskBits) return undefined;
+  if (converter.takes !== 'part') return { kind: 'text', field, convert: converter.convert, info };
+  const way = wayOf(rule, converter);
+  return way === undefined ? undefined : { kind: 'kept', field, way };
+}
+
+function withConditions(rule: Rule, step: SegmentStep, target: Target, test: Test<Node> | undefined): SegmentStep {
   if (test === undefined && rule.fallback !== true && rule.unique !== true) return step;
   return (node, root, run, draft) => {
     if (test !== undefined && !test(node)) return;

@@ -11,7 +11,7 @@ export interface Leaf {
 }
 
 // Components of a data type are taken in one 32-bit mask; no data type of HL7 v2.9 has more than 30 (XCN has 25).
-const maskBits = 30;
+export const maskBits = 30;
 
 /** One repetition of a field (`component` 0), or one component of it, whose subcomponents are then read. */
 export class Part {

@@ -191,7 +191,7 @@ export class Run {
       const { id } = patient.resource;
       this.#compartment = { patient, id, bucket: ownBucket(id), key: keyPart(id) };
     }
-    return this.#compartment as Compartment;
+    return this.#compartment;
   }
 
   /** A person or organization named again with the same text is the same: read once, and all its values are accounted for. */

@@ -20,6 +20,8 @@ export interface Target {
   readonly top: string;
   /** What is removed when the sender removes the value: `top`, or of a divisible element the part (`period.end`). */
   readonly removes: string;
+  /** The same when that element is the whole path, and nothing stands beside its value; then `put` never refuses. */
+  readonly element: string | undefined;
   /** True when every value gets an element of its own. */
   readonly isMany: boolean;
   isSet(root: Element): boolean;
@@ -41,6 +43,7 @@ export function compileTarget(path: string, constants: Readonly<Element> | undef
   return {
     top: (steps[0] as Step).name,
     removes: removedBy(steps),
+    element: steps.length === 1 && last.mode === 'new' && constants === undefined ? last.name : undefined,
     isMany,
     isSet: isMany ? never : (root) => isSetAt(root, steps),
     put(root, value) {
@@ -62,6 +65,7 @@ function plainTarget(step: Step): Target {
   return {
     top: name,
     removes: name,
+    element: name,
     isMany: false,
     isSet: (root) => root[name] !== undefined || root[under] !== undefined,
     put(root, value) {
@@ -75,6 +79,7 @@ function plainTarget(step: Step): Target {
 const whole: Target = {
   top: '',
   removes: '',
+  element: undefined,
   isMany: true,
   isSet: () => false,
   put(root, value) {
