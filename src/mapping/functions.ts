@@ -67,7 +67,6 @@ import {
   wasSubstituted,
 } from './medication.ts';
 import {
-  activation,
   ethnicity,
   financialClass,
   jobCode,
@@ -78,15 +77,12 @@ import {
   allergyVerification,
   conditionStatus,
   emailAddress,
-  locationIdentifier,
-  locationName,
-  locationText,
-  providerIdentifier,
   providerPerson,
   roleParticipant,
   valueIdentifier,
 } from './records.ts';
 import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts';
+import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
 import { parseDtm, parseTm } from './time.ts';
 
@@ -271,26 +267,24 @@ export const functions: Readonly<Record<string, Converter>> = {
   allergyStatus: { takes: 'first', convert: allergyStatus },
   allergyVerification: { takes: 'first', convert: allergyVerification },
   conditionStatus: { takes: 'part', convert: conditionStatus },
-  providerIdentifier: { takes: 'part', convert: providerIdentifier },
-  providerNumber: { takes: 'part', convert: providerIdentifier },
   valueIdentifier: { takes: 'part', convert: valueIdentifier },
   activeFlag: { takes: 'first', convert: activeFlag },
   emailAddress: { takes: 'first', convert: emailAddress },
-  activation: { takes: 'part', convert: activation },
-  locationIdentifier: { takes: 'part', convert: locationIdentifier },
-  locationText: { takes: 'part', convert: locationText },
   appointmentPriority: { takes: 'first', convert: appointmentPriority },
   documentParent: { takes: 'part', convert: documentParent },
   authenticationInstant: { takes: 'part', convert: authenticationInstant },
   codeAbsent: { takes: 'segment', convert: codeAbsent },
   roleParticipant: { takes: 'segment', convert: roleParticipant },
   providerPerson: { takes: 'segment', convert: providerPerson },
-  locationName: { takes: 'segment', convert: locationName },
   appointmentStatus: { takes: 'segment', convert: appointmentStatus },
   appointmentTimes: { takes: 'segment', convert: appointmentTimes },
   appointmentActor: { takes: 'segment', convert: appointmentActor },
   noteText: { takes: 'segment', convert: noteText },
   documentContent: { takes: 'segment', convert: documentContent },
+  education: { takes: 'segment', convert: education },
+  certificate: { takes: 'segment', convert: certificate },
+  specialty: { takes: 'part', convert: specialty },
+  languageSkill: { takes: 'segment', convert: languageSkill },
   absent: { takes: 'segment', convert: absent },
   eventStatus: { takes: 'segment', convert: eventStatus },
   reopened: { takes: 'segment', convert: reopened },

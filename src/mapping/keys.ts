@@ -209,9 +209,12 @@ function messageKey(node: Node, run: Run, type: string): string {
   return deriveId(patientOf(node, run)?.bucket, [...run.messageKey, node.name, type]);
 }
 
-/** The place whose state a segment tells: the bed of NPU-1, or of PV1-3. It is the place that a visit refers to. */
-function bedKey(node: Node, run: Run, type: string): string {
-  const [part] = node.reader.parts(node.name === 'NPU' ? 1 : 3);
+/** Where segments that are about a place have it: NPU and PV1 tell the state of a bed, LOC and MFE keep a master file. */
+const placeFields: Readonly<Record<string, number>> = { NPU: 1, PV1: 3, LOC: 1, MFE: 4 };
+
+/** The place that a segment is about: the same that a visit refers to. */
+function placeKey(node: Node, run: Run, type: string): string {
+  const [part] = node.reader.parts(placeFields[node.name] ?? 1);
   const place = part === undefined ? undefined : location(part, run);
   return place?.reference?.split('/')[1] ?? byPlace(node, run, type);
 }
@@ -223,5 +226,5 @@ export const keys: Readonly<Record<string, KeyFunction>> = {
   // MRG-4 and MRG-2 likewise.
   priorPatient: patientKey([1, 4, 2]),
   message: messageKey,
-  bed: bedKey,
+  place: placeKey,
 };

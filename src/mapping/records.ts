@@ -5,7 +5,7 @@ import { hubExtension } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import { location, practitioner } from './parties.ts';
+import { practitioner } from './parties.ts';
 import type { Element, Reference, Run } from './state.ts';
 
 const terminology = 'http://terminology.hl7.org/CodeSystem';
@@ -100,22 +100,6 @@ export function providerPerson(node: Node, run: Run): Reference | undefined {
   return { reference: draft.reference, display: texts.filter((text) => typeof text === 'string').join(' ') };
 }
 
-/** PLN: a practitioner's licence or number. @see HL7 v2-to-FHIR, PLN[Identifier] */
-export function providerIdentifier(part: Part, run: Run, info: RuleInfo): Element | undefined {
-  const value = part.get(1);
-  if (value === '') return undefined;
-  const type = toConcept(part.child(2), run, info);
-  const state = part.get(3);
-  const end = run.dateTime(part.peek(4));
-  if (typeof end === 'string') part.take(4);
-  return {
-    ...(type === undefined ? undefined : { type }),
-    value,
-    ...(typeof end === 'string' ? { period: { end } } : undefined),
-    ...(state === '' ? undefined : { assigner: { display: state } }),
-  };
-}
-
 /** A number alone, of whatever data type, as Identifier; its words and system stand beside. */
 export function valueIdentifier(part: Part): Element | undefined {
   const value = part.peek(1).trim();
@@ -133,35 +117,6 @@ export function activeFlag(text: string): boolean | undefined {
 
 export function emailAddress(text: string): Element | undefined {
   return text.trim() === '' ? undefined : { system: 'email', value: text.trim() };
-}
-
-/** DIN: when somebody began to work, as a period. */
-export function activation(part: Part, run: Run): Element | undefined {
-  const start = run.dateTime(part.peek(1));
-  if (typeof start !== 'string') return undefined;
-  part.take(1);
-  return { start };
-}
-
-/** PL as what it is called, where the segment is about the place itself. */
-export function locationIdentifier(part: Part): Element | undefined {
-  const value = part.peekAll().replace(/\^+$/, '');
-  return value === '' ? undefined : { value };
-}
-
-export function locationText(part: Part): string | undefined {
-  const names = Array.from({ length: Math.min(part.count, 4) }, (_, index) => part.child(index + 1).peek(1));
-  const text = names.filter((name) => name !== '').join(' ');
-  if (text === '') return undefined;
-  part.takeAll();
-  return text;
-}
-
-export function locationName(node: Node, run: Run): string | undefined {
-  const [part] = node.reader.parts(1);
-  if (part === undefined) return undefined;
-  location(part, run);
-  return locationText(part);
 }
 
 /** PID-10 and PID-22 with codes of the United States' systems, else as the sender's own coding (a people of China, GB 3304). */
