@@ -1,0 +1,68 @@
+/**
+ * Orders and results that belong together although they stand apart: the susceptibilities of a culture point to the organism they were
+ * tested on (OBR-26, OBR-29), a replacement to the order it replaces (ORC-1 RO after RP or RU).
+ *
+ * @see HL7 v2.5.1 sections 4.5.3.26, 4.5.3.29 (parent result, parent) and 4.5.1.1.7 (replacement of orders)
+ */
+import type { Node } from './nesting.ts';
+import type { Element, Run } from './state.ts';
+
+/** The result that the results of a child order are derived from, in the same message; else what the message calls it. */
+export function parentResult(node: Node, _draft: unknown, run: Run): readonly Element[] {
+  const order = node.find('OBR');
+  const [link] = order?.reader.parts(26) ?? [];
+  if (order === undefined || link === undefined || link.value.isNull) return [];
+  const found = findParent(order, run);
+  if (found !== undefined) {
+    for (const part of [...order.reader.parts(26), ...order.reader.parts(29)]) part.takeAll();
+    return [{ reference: found }];
+  }
+  const display = link.peek(3) || link.child(1).peek(2);
+  if (display === '') return [];
+  link.take(link.peek(3) === '' ? 1 : 3);
+  return [{ type: 'Observation', display }];
+}
+
+/** By code and sub-id, within the order that OBR-29 names; when it names none, or none of the message, within any other order. */
+function findParent(order: Node, run: Run): string | undefined {
+  const known = parents.get(order);
+  if (known !== undefined) return known.reference;
+  const [link] = order.reader.parts(26);
+  const [parent] = order.reader.parts(29);
+  const numbers = [2, 1].map((half) => parent?.child(half).peek(1) ?? '').filter((number) => number !== '');
+  const candidates = run.nodes.filter(
+    (node) => node.name === 'OBX' && isResult(node, order, link?.child(1), link?.peek(2)),
+  );
+  const own = candidates.find((node) => numbers.some((number) => isOfOrder(node, number)));
+  const draft = (own ?? candidates.at(-1))?.drafts.find(({ type }) => type === 'Observation');
+  parents.set(order, { reference: draft?.reference });
+  return draft?.reference;
+}
+/** Asked again by each result of the order. */
+const parents = new WeakMap<Node, { readonly reference: string | undefined }>();
+
+function isResult(node: Node, child: Node, code: { peek(index: number): string } | undefined, subId = ''): boolean {
+  // A parent stands before its child, in another order.
+  if (code === undefined || node.position > child.position) return false;
+  const [own] = node.reader.parts(3);
+  const codes = [own?.peek(1), own?.peek(4)].filter((text) => text !== undefined && text !== '');
+  const isSame = [code.peek(1), code.peek(4)].some((text) => text !== '' && codes.includes(text));
+  return isSame && (subId === '' || node.reader.key(4) === subId);
+}
+
+function isOfOrder(node: Node, number: string): boolean {
+  const order = node.find('OBR');
+  return order !== undefined && [2, 3].some((field) => order.reader.key(field) === number);
+}
+
+/** ORC-1 RO is the order that stands in for the one that RP or RU before it took away. */
+export function replacedOrder(node: Node, draft: { readonly reference: string }, run: Run): readonly Element[] {
+  const control = node.name === 'ORC' ? node : node.companion;
+  if (control?.reader.peek(1) !== 'RO') return [];
+  const before = run.nodes.filter(({ name, position }) => name === 'ORC' && position < control.position);
+  const replaced = before.findLast(({ reader }) => reader.peek(1) === 'RP' || reader.peek(1) === 'RU');
+  const drafts = replaced === undefined ? [] : [...replaced.drafts, ...(replaced.companion?.drafts ?? [])];
+  const found = drafts.find(({ type, reference }) => orders.has(type) && reference !== draft.reference);
+  return found === undefined ? [] : [{ reference: found.reference }];
+}
+const orders = new Set(['ServiceRequest', 'MedicationRequest']);
