@@ -2,7 +2,7 @@
  * Which values of an HL7v2 message are found again in its Bundle. A leaf is the text of one subcomponent (unescaped, white
  * space folded), of any field of any segment but MSH-1 and MSH-2, and `""`. It counts as kept in one of these forms:
  *
- *   same    a value of the Bundle is this text
+ *   same    a value of the Bundle is this text, or a line of a text that it holds as bytes
  *   part    a value of the Bundle holds it as whole words (a name within a name's text)
  *   number  a number of the Bundle has this value, with its comparator beside where the text has one
  *   time    a date or time of the Bundle has all its digits, and its offset where it has one
@@ -82,6 +82,7 @@ export class BundleText {
       this.values.add(String(value));
     } else if (typeof value === 'object' && value !== null) {
       if (!Array.isArray(value)) for (const name of Object.keys(value)) this.names.add(name);
+      for (const line of linesOfText(value)) this.values.add(foldSpace(line));
       for (const held of Object.values(value)) this.#collect(held);
     }
   }
@@ -97,6 +98,13 @@ export class BundleText {
     }
     return false;
   }
+}
+
+/** A text that is held as bytes: an Attachment or Binary of type text. */
+function linesOfText(value: object): string[] {
+  const { contentType, data } = value as { contentType?: unknown; data?: unknown };
+  if (typeof contentType !== 'string' || !contentType.startsWith('text/') || typeof data !== 'string') return [];
+  return Buffer.from(data, 'base64').toString('utf8').split('\n');
 }
 
 const wordChar = /[\p{L}\p{N}]/u;

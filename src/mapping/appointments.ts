@@ -1,45 +1,57 @@
-/** Appointments: status by event, times of several segments, who and what takes part. @see HL7 v2-to-FHIR, SIU_S12 */
+/**
+ * Appointments: what an event makes of one, when it is, what is said about it, and the slot it takes. Who and what takes part is
+ * in participants.ts.
+ *
+ * @see HL7 v2.5.1 chapter 10 and HL7 v2-to-FHIR, SIU_S12
+ */
 import { lookUp, toConcept } from './concepts.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
-import { location, practitioner } from './parties.ts';
-import type { DraftBuilder, Element, Reference, Run } from './state.ts';
+import { resourceActors, resourceTimes } from './participants.ts';
+import { durationOf, laterBy } from './duration.ts';
+import type { Element, Reference, Run } from './state.ts';
 
-/** HL7 v2.5.1 section 10.5: what each event makes of an appointment; S12 to S14 and S18 to S24 leave it booked. */
+/** What the event itself says, whatever SCH-25 does. @see HL7 v2.5.1 sections 10.3 and 10.4 */
 const byEvent: Readonly<Record<string, string>> = {
-  S04: 'cancelled',
-  S15: 'cancelled',
-  S16: 'cancelled',
-  S17: 'entered-in-error',
-  S26: 'noshow',
+  SIU_S15: 'cancelled',
+  SIU_S16: 'cancelled',
+  SIU_S17: 'entered-in-error',
+  SIU_S26: 'noshow',
+  SRM_S04: 'cancelled',
+  SRM_S05: 'cancelled',
+  SRM_S06: 'entered-in-error',
 };
 
-/** Statuses that R4 lets stand without start and end (app-3). */
+/** R4 app-3: these alone may be without start and end. */
 const timeless = new Set(['proposed', 'cancelled', 'waitlist']);
 
+/** By the event, else by SCH-25 (HL70278); a request is proposed until the filler answers. */
 export function appointmentStatus(node: Node, run: Run, { vocabulary }: RuleInfo): string {
-  const sent = node.name === 'SCH' ? node.reader.peek(25) : '';
-  const filler = sent === '' || vocabulary === undefined ? undefined : lookUp(sent, vocabulary, `${node.name}-25`, run);
   const isRequest = node.name === 'ARQ';
-  const status = byEvent[run.event] ?? (isRequest ? 'proposed' : (filler ?? 'booked'));
-  if (timeless.has(status) || status === 'entered-in-error')
-    return hasTimes(node, run) || timeless.has(status) ? status : 'cancelled';
-  return hasTimes(node, run) ? status : 'proposed';
-}
-
-function hasTimes(node: Node, run: Run): boolean {
+  const sent = isRequest ? '' : node.reader.peek(25);
+  const filler = sent === '' || vocabulary === undefined ? undefined : lookUp(sent, vocabulary, 'SCH-25', run);
+  const type = node.root.reader.peek(9).split('_', 1)[0];
+  const status = byEvent[`${type}_${run.event}`] ?? filler ?? (isRequest ? 'proposed' : 'booked');
+  if (timeless.has(status)) return status;
   const { start, end } = timesOf(node, run);
-  return start !== undefined && end !== undefined;
+  if (start !== undefined && end !== undefined) return status;
+  return status === 'entered-in-error' ? 'cancelled' : 'proposed';
 }
 
-/** Start, end and length together: R4 wants both ends or none (app-2). */
+/** Start, end and length: R4 wants both ends or none (app-2). */
 export function appointmentTimes(node: Node, run: Run): Element | undefined {
   const { start, end, minutes, taken } = timesOf(node, run);
+  for (const take of taken) take();
   const element: Element = {};
   if (start !== undefined && end !== undefined) Object.assign(element, { start, end });
   if (minutes !== undefined) element['minutesDuration'] = minutes;
-  for (const take of taken) take();
   return Object.keys(element).length === 0 ? undefined : element;
+}
+
+/** The times alone, for what answers a request. */
+export function responseTimes(node: Node, run: Run): Element | undefined {
+  const { start, end } = timesOf(node, run);
+  return start === undefined || end === undefined ? undefined : { start, end };
 }
 
 interface Times {
@@ -49,136 +61,59 @@ interface Times {
   readonly taken: (() => void)[];
 }
 
-/** Where each segment says start, length and the unit of the length; SCH-11 is of versions before 2.5. */
-const places: readonly (readonly [segment: string, start: number, length: number, unit: number])[] = [
-  ['AIS', 4, 7, 8],
-  ['AIP', 6, 9, 10],
-  ['AIL', 6, 9, 10],
-  ['AIG', 8, 11, 12],
-];
-
+/** TQ1 since 2.5, SCH-11 before it, else what the first resource with a time says. */
 function timesOf(node: Node, run: Run): Times {
   const times: Times = { taken: [] };
-  const minutes = minutesOf(node, 9, 10);
+  const minutes = durationOf(node, 9, 10);
   if (minutes !== undefined) {
     times.minutes = minutes;
     times.taken.push(() => node.reader.take(9));
   }
-  takeInstant(times, 'start', node.find('TQ1'), 7, 0, run);
-  takeInstant(times, 'end', node.find('TQ1'), 8, 0, run);
+  const timing = node.find('TQ1');
+  if (timing !== undefined) {
+    takeInstant(times, 'start', timing, [7, 0], run);
+    takeInstant(times, 'end', timing, [8, 0], run);
+  }
   if (node.name === 'SCH') {
-    takeInstant(times, 'start', node, 11, 4, run);
-    takeInstant(times, 'end', node, 11, 5, run);
+    takeInstant(times, 'start', node, [11, 4], run);
+    takeInstant(times, 'end', node, [11, 5], run);
+    takeTimingLength(times, node);
   }
-  for (const [segment, start, length, unit] of places) {
-    const resource = run.nodes.find(({ name }) => name === segment);
-    takeInstant(times, 'start', resource, start, 0, run);
-    if (resource !== undefined) times.minutes ??= minutesOf(resource, length, unit);
+  if (times.start === undefined) {
+    const resource = resourceTimes(run);
+    times.start = resource?.start;
+    times.minutes ??= resource?.minutes;
   }
-  if (times.start !== undefined && times.end === undefined && times.minutes !== undefined)
-    times.end = later(times.start, times.minutes);
+  if (times.start !== undefined && times.end === undefined && times.minutes !== undefined) {
+    times.end = laterBy(times.start, times.minutes);
+  }
   return times;
+}
+
+/** TQ.3: `M30`, or a number alone. @see HL7 v2.5.1 section 4.3.3 */
+function takeTimingLength(times: Times, node: Node): void {
+  const [part] = node.reader.parts(11);
+  const digits = /^M?([1-9]\d{0,5})$/.exec(part?.peek(3) ?? '')?.[1];
+  if (part === undefined || digits === undefined) return;
+  times.minutes ??= Number(digits);
+  // The same length in two places is one; another one is kept beside.
+  if (times.minutes === Number(digits)) times.taken.push(() => part.take(3));
 }
 
 function takeInstant(
   times: Times,
   end: 'start' | 'end',
-  node: Node | undefined,
-  field: number,
-  component: number,
+  node: Node,
+  [field, component]: readonly [number, number],
   run: Run,
 ): void {
-  const [part] = node?.reader.parts(field) ?? [];
-  if (part === undefined || times[end] !== undefined) return;
-  const text = component === 0 ? part.peek(1) : part.child(component).peek(1);
-  const value = run.instant(text);
-  // Only what has a zone of its own or its endpoint's is a time that a person can keep.
-  if (typeof value !== 'string') return;
+  const [part] = node.reader.parts(field);
+  if (part === undefined) return;
+  const value = run.instant(component === 0 ? part.peek(1) : part.child(component).peek(1));
+  // Only what has a zone, its own or its endpoint's, is a time that a person can keep. Another one than before is kept beside.
+  if (typeof value !== 'string' || (times[end] ?? value) !== value) return;
   times[end] = value;
   times.taken.push(() => part.take(component === 0 ? 1 : component));
-}
-
-/** A length in minutes, whatever unit it was sent in; undefined for one that is no whole number of minutes. */
-function minutesOf(node: Node, field: number, unitField: number): number | undefined {
-  const value = Number(node.reader.peek(field));
-  const factor = minutesIn(node.reader.peek(unitField));
-  const minutes = value * factor;
-  return Number.isInteger(minutes) && minutes > 0 && minutes < 1_000_000 ? minutes : undefined;
-}
-
-function minutesIn(unit: string): number {
-  const text = unit.toUpperCase();
-  if (/^(H|HR|HRS|HOUR|HOURS)$/.test(text)) return 60;
-  if (/^(D|DAY|DAYS)$/.test(text)) return 1_440;
-  return /^(S|SEC|SECONDS)$/.test(text) ? 1 / 60 : 1;
-}
-
-/** The same wall clock and offset, some minutes later. */
-function later(start: string, minutes: number): string {
-  const match = /(Z|[+-]\d\d:\d\d)$/.exec(start);
-  const zone = match?.[1] ?? 'Z';
-  const offset =
-    zone === 'Z' ? 0 : (zone.startsWith('-') ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4)));
-  const local = new Date(Date.parse(start) + (minutes + offset) * 60_000);
-  return `${local.toISOString().slice(0, 19)}${zone}`;
-}
-
-/** The field that names who or what takes part, and how the reference is made. */
-export function appointmentActor(node: Node, run: Run): Element | undefined {
-  // HL70287 D: what is taken out of the appointment.
-  if (node.reader.peek(2) === 'D') return undefined;
-  const [part] = node.reader.parts(3);
-  if (part === undefined) return undefined;
-  const actor = actorOf(node, run);
-  if (actor === undefined) return undefined;
-  const [kind] = node.reader.parts(4);
-  const type = kind === undefined || node.name === 'AIS' ? undefined : toConcept(kind, run, info(node, 4));
-  const period = periodOf(node, run);
-  const status = cancelled.has(run.event) ? 'declined' : 'accepted';
-  return {
-    ...(type === undefined ? undefined : { type: [type] }),
-    actor,
-    status,
-    ...(period === undefined ? undefined : { period }),
-  };
-}
-const cancelled = new Set(['S04', 'S15', 'S16', 'S17']);
-
-function info(node: Node, field: number): RuleInfo {
-  return { position: `${node.name}-${field}`, vocabulary: undefined };
-}
-
-function actorOf(node: Node, run: Run): Reference | undefined {
-  const [part] = node.reader.parts(3);
-  if (part === undefined) return undefined;
-  if (node.name === 'AIP') return practitioner(part, run, info(node, 3));
-  if (node.name === 'AIL') return location(part, run);
-  const concept = toConcept(part, run, info(node, 3));
-  const words = part.peek(2) || part.peek(1);
-  if (concept === undefined || words === '') return undefined;
-  const type = node.name === 'AIS' ? 'HealthcareService' : 'Device';
-  const content =
-    type === 'Device'
-      ? { type: concept, deviceName: [{ name: words, type: 'user-friendly-name' }] }
-      : { type: [concept], name: words };
-  const draft = run.share(type, [part.peek(3) || run.facility, part.peek(1) || words], content);
-  return { reference: draft.reference, display: words };
-}
-
-/** When the resource is needed, where its segment says so. */
-function periodOf(node: Node, run: Run): Element | undefined {
-  const place = places.find(([segment]) => segment === node.name);
-  if (place === undefined) return undefined;
-  const [, startField, length, unit] = place;
-  const [part] = node.reader.parts(startField);
-  const start = part && run.dateTime(part.peek(1));
-  if (typeof start !== 'string' || !start.includes('T')) return undefined;
-  part?.take(1);
-  const minutes = minutesOf(node, length, unit);
-  if (minutes === undefined) return { start };
-  node.reader.take(length);
-  if (unit !== 0) node.reader.take(unit);
-  return { start, end: later(start, minutes) };
 }
 
 /** HL70485 and words, as a number: 1 is the most urgent (RFC 5545 section 3.8.1.9, as R4 asks). */
@@ -187,19 +122,64 @@ export function appointmentPriority(text: string): number | undefined {
   return ranks[text.toUpperCase()];
 }
 
-/** NTE where R4 has only a text. */
-export function noteText(node: Node): string | undefined {
-  const lines = node.reader.parts(3);
-  const text = lines.map((line) => line.peekAll()).join('\n');
-  if (text.trim() === '') return undefined;
-  for (const line of lines) line.takeAll();
-  return text;
+const noteHolders = new Set(['SCH', 'ARQ', 'TQ1', 'RGS', 'AIS', 'AIG', 'AIL', 'AIP']);
+const patientInstruction = 'PI';
+
+/**
+ * The notes of an appointment and of its services and resources, as lines: R4 has one text for them all, and one for those that
+ * are for the patient (NTE-4 PI, HL70364). @see HL7 v2-to-FHIR, NTE[Appointment-Comment]
+ */
+export function appointmentNotes(_node: Node, run: Run): Element | undefined {
+  const lines: Record<'comment' | 'patientInstruction', string[]> = { comment: [], patientInstruction: [] };
+  for (const { name, parent, reader } of run.nodes) {
+    if (name !== 'NTE' || !noteHolders.has(parent?.name ?? '')) continue;
+    const kind = reader.peek(4) === patientInstruction ? 'patientInstruction' : 'comment';
+    for (const part of reader.parts(3)) {
+      if (part.value.isNull) continue;
+      lines[kind].push(part.peekAll());
+      part.takeAll();
+    }
+    if (kind === 'patientInstruction') reader.take(4);
+  }
+  const texts = Object.entries(lines).map(([name, list]) => [name, list.join('\n')] as const);
+  const element = Object.fromEntries(texts.filter(([, text]) => text.trim() !== ''));
+  return Object.keys(element).length === 0 ? undefined : element;
 }
 
-/** The patients of an appointment take part in it; R4 requires a participant, so that of nobody known has an unknown one. */
-export function patientParticipants(_node: Node, draft: DraftBuilder, run: Run): readonly Element[] {
-  const status = cancelled.has(run.event) ? 'declined' : 'accepted';
-  const patients = run.drafts.filter(({ type }) => type === 'Patient');
-  if (patients.length > 0) return patients.map(({ reference }) => ({ actor: { reference }, status }));
-  return draft.resource['participant'] === undefined ? [{ type: [{ text: 'unknown' }], status: 'needs-action' }] : [];
+/** What the event makes of the time that the appointment takes; any other takes it. */
+const slotStatuses: Readonly<Record<string, string>> = {
+  S15: 'free',
+  S16: 'free',
+  S17: 'free',
+  S23: 'busy-unavailable',
+  S24: 'free',
+};
+
+/**
+ * SCH-5: the schedule that the appointment is in, and its slot there, which is the appointment's own and moves with it. Only with a
+ * time, and with somebody or something whose schedule it is: R4 requires both. @returns a reference to the Slot
+ */
+export function appointmentSlot(node: Node, run: Run, info: RuleInfo): Reference | undefined {
+  const [part] = node.reader.parts(5);
+  const appointment = node.drafts.find(({ type }) => type === 'Appointment');
+  const { start, end } = timesOf(node, run);
+  if (part === undefined || appointment === undefined || start === undefined || end === undefined) return undefined;
+  const actor = resourceActors(run);
+  const concept = actor.length === 0 ? undefined : toConcept(part, run, info);
+  if (concept === undefined) return undefined;
+  const value = part.peek(1) || part.peek(2);
+  const schedule = run.share('Schedule', [part.peek(3) || run.facility, value], {
+    identifier: [{ value }],
+    ...(concept.text === undefined && concept.coding?.[0]?.display === undefined
+      ? undefined
+      : { comment: concept.text ?? concept.coding?.[0]?.display }),
+    actor,
+  });
+  const slot = run.share('Slot', [appointment.reference], {
+    schedule: { reference: schedule.reference },
+    status: slotStatuses[run.event] ?? 'busy',
+    start,
+    end,
+  });
+  return { reference: slot.reference };
 }

@@ -8,7 +8,7 @@
 import { hash } from 'node:crypto';
 import { deriveId } from '../fhir/ids.ts';
 import { toConcept } from './concepts.ts';
-import { decodeEncapsulated, mediaType } from './encapsulated.ts';
+import { decodeEncapsulated, encapsulatedAs, mediaType } from './encapsulated.ts';
 import { hubExtension } from './extensions.ts';
 import { patientOf } from './keys.ts';
 import type { Node } from './nesting.ts';
@@ -119,7 +119,19 @@ function binaryContent(
   });
   const sha1 = hash('sha1', content, 'base64');
   const about = { ...titleOf(node, holder), ...creationOf(node, run) };
-  return contentOf(node, run, { contentType, url: draft.reference, size: content.length, hash: sha1, ...about });
+  // The first part says how it was sent; the others repeat it, or leave it out.
+  const [sent] = parts.map((one) => {
+    one.take(5);
+    return encapsulatedAs(one);
+  });
+  return contentOf(node, run, {
+    ...sent,
+    contentType,
+    url: draft.reference,
+    size: content.length,
+    hash: sha1,
+    ...about,
+  });
 }
 
 function pointersIn(section: readonly Node[], run: Run): Element[] {

@@ -1,4 +1,5 @@
 /** Encapsulated data (ED): what was encoded, byte for byte. @see HL7 v2.5.1 section 2.A.24 and HL7 v2-to-FHIR, ED[Attachment] */
+import { hubExtension, type Extension } from './extensions.ts';
 import type { Part } from './part.ts';
 
 /**
@@ -19,6 +20,16 @@ export function decodeEncapsulated(text: string, encoding: string): Buffer | und
 }
 const whiteSpace = /\s/;
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+const headerComponents = 4;
+
+/** ED.1 to ED.4 as sent: source, type, subtype and encoding, which the content no longer shows. */
+export function encapsulatedAs(part: Part): { readonly extension?: readonly Extension[] } {
+  const header: string[] = [];
+  for (let component = 1; component <= headerComponents; component++) header.push(part.get(component));
+  const text = header.join('^').replace(/\^+$/, '');
+  return text === '' ? {} : { extension: [{ url: hubExtension('encapsulated-as'), valueString: text }] };
+}
 
 const topLevelTypes = new Set([
   'application',

@@ -45,13 +45,15 @@ import {
   specimenSource,
 } from './segments.ts';
 import {
-  appointmentActor,
+  appointmentNotes,
   appointmentPriority,
+  appointmentSlot,
   appointmentStatus,
   appointmentTimes,
-  noteText,
+  responseTimes,
 } from './appointments.ts';
 import { addressLines, familyName, telecom } from './contact.ts';
+import { appointmentActor, appointmentContacts, appointmentService } from './participants.ts';
 import { authenticationInstant, documentContent, documentParent } from './documents.ts';
 import {
   administrationLocation,
@@ -279,7 +281,11 @@ export const functions: Readonly<Record<string, Converter>> = {
   appointmentStatus: { takes: 'segment', convert: appointmentStatus },
   appointmentTimes: { takes: 'segment', convert: appointmentTimes },
   appointmentActor: { takes: 'segment', convert: appointmentActor },
-  noteText: { takes: 'segment', convert: noteText },
+  appointmentContacts: { takes: 'segment', convert: appointmentContacts },
+  appointmentNotes: { takes: 'segment', convert: appointmentNotes },
+  appointmentService: { takes: 'segment', convert: appointmentService },
+  appointmentSlot: { takes: 'segment', convert: appointmentSlot },
+  responseTimes: { takes: 'segment', convert: responseTimes },
   documentContent: { takes: 'segment', convert: documentContent },
   education: { takes: 'segment', convert: education },
   certificate: { takes: 'segment', convert: certificate },

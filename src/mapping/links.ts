@@ -1,5 +1,5 @@
 /** References that the place of a segment alone does not say; found when all drafts of the message exist. */
-import { patientParticipants } from './appointments.ts';
+import { patientParticipants } from './participants.ts';
 import { successorOf } from './commands.ts';
 import type { CodeableConcept } from './concepts.ts';
 import type { Node } from './nesting.ts';

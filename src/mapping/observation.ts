@@ -6,7 +6,7 @@
  */
 import { cleanCode, codingSystem, toConcept } from './concepts.ts';
 import { dataAbsentReasonUrl, Extended } from './extensions.ts';
-import { decodeEncapsulated, mediaType } from './encapsulated.ts';
+import { decodeEncapsulated, encapsulatedAs, mediaType } from './encapsulated.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
@@ -237,10 +237,10 @@ function encapsulated(part: Part): Element | undefined {
 function encapsulatedAttachment(part: Part): Element | undefined {
   const bytes = decodeEncapsulated(part.peek(5), part.peek(4).toLowerCase());
   if (bytes === undefined) return undefined;
-  part.take(4);
   part.take(5);
   // att-1: data has a content type; what the sender does not name is bytes.
-  return { contentType: mediaType(part, 2) ?? 'application/octet-stream', data: bytes.toString('base64') };
+  const contentType = mediaType(part, 2) ?? 'application/octet-stream';
+  return { ...encapsulatedAs(part), contentType, data: bytes.toString('base64') };
 }
 
 /** RP: a pointer, never followed by the hub. @see HL7 v2-to-FHIR, RP[Attachment] */
