@@ -42,7 +42,15 @@ alter table unmapped
 -- Counted so far by occurrence, and by no message: the list begins again.
 delete from unmapped;
 alter table unmapped alter column hash set not null, alter column first_seen_at set not null;
-create index unmapped_hash on unmapped (endpoint_id, hash);
+
+-- What a replay took off the counts, apart from them: workers write what they counted some seconds later, and in any order
+-- the difference is right.
+create table unmapped_replayed (
+  endpoint_id int not null references endpoint (id),
+  hash int not null,
+  messages bigint not null,
+  primary key (endpoint_id, hash)
+);
 
 -- Hashes of what no rule took in a message, so that a repaired map is tried on exactly the messages it is for.
 alter table message add column unmapped int[];

@@ -48,8 +48,14 @@ export function readEnvelope(message: Hl7Message): Envelope {
     if (text.length > keyCharsMax) throw new Problem('too-long', `${expression} is too long`, { expression });
     if (control.test(text)) throw new Problem('value', `${expression} has control characters`, { expression });
   }
-  return { controlId, type, facility, patientKey: patientKey(message, facility) ?? `MSH-10 ${controlId}` };
+  return { controlId, type, facility, patientKey: patientKey(message, facility) ?? unnamed };
 }
+
+/**
+ * Messages in which nobody is named keep their order among themselves: the sender may name its patients where only its
+ * overlay knows (ZPI-3), and then a replay must find them in one lane.
+ */
+const unnamed = 'unnamed';
 
 /** MSH-10 has 20 characters by the standard (199 since v2.7); longer ones are seen. It must fit an index. */
 const keyCharsMax = 256;

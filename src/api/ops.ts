@@ -1,6 +1,5 @@
 /** The console's API: the fate of messages, and what a message would become. It needs `hub/ops` and shows no stored content. */
 import { Router, type Request, type Response } from 'express';
-import type { Principal } from '../access/principal.ts';
 import { requireOperator } from '../access/scope.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Tx } from '../db.ts';
@@ -16,11 +15,11 @@ import {
 } from '../ingest/status.ts';
 import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
+import { mapRoutes, replay, type Handle, type MapService } from './ops-maps.ts';
 import type { Reporter } from './pipeline.ts';
 import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
 
-export interface OpsOptions {
-  readonly database: Tx;
+export interface OpsOptions extends MapService {
   readonly authenticator: Authenticator;
   readonly report: Reporter;
   /** The Bundle these bytes would become, as JSON. @throws Problem for content that cannot be converted */
@@ -30,7 +29,7 @@ export interface OpsOptions {
 export function opsRouter(options: OpsOptions): Router {
   const router = Router({ caseSensitive: true });
   const serve =
-    (handle: (request: Request, query: URLSearchParams, principal: Principal) => Promise<Answer>) =>
+    (handle: Handle) =>
     (request: Request, response: Response): void => {
       void answerOperator(options, request, handle).then((answer) => respond(response, answer));
     };
@@ -49,13 +48,18 @@ export function opsRouter(options: OpsOptions): Router {
       };
     }),
   );
+  for (const [method, path, handle] of mapRoutes(options)) router[method](path, serve(handle));
+  router.post(
+    '/replay',
+    serve((_request, query) => replay(options.database, query, filterOf(query, replayParameters))),
+  );
   return router;
 }
 
 async function answerOperator(
   { authenticator, report }: OpsOptions,
   request: Request,
-  handle: (request: Request, query: URLSearchParams, principal: Principal) => Promise<Answer>,
+  handle: Handle,
 ): Promise<Answer> {
   const correlationId = crypto.randomUUID();
   try {
@@ -88,14 +92,16 @@ async function* toLines(pages: AsyncIterable<readonly MessageLine[]>): AsyncGene
   for await (const page of pages) yield page.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
-const parameters = new Set(['source', 'control-id', 'status', 'since', 'until', 'type', 'after', 'limit']);
+const filters = ['source', 'control-id', 'status', 'since', 'until', 'type', 'map-version'];
+const parameters: ReadonlySet<string> = new Set([...filters, 'after', 'limit']);
+const replayParameters: ReadonlySet<string> = new Set([...filters, 'unmapped', 'all']);
 
 /** @throws Problem value, not-supported: a filter that is not understood must not be taken for no filter */
-function filterOf(query: URLSearchParams): MessageFilter {
+function filterOf(query: URLSearchParams, known = parameters): MessageFilter {
   for (const name of query.keys()) {
-    if (!parameters.has(name)) {
+    if (!known.has(name)) {
       throw new Problem('not-supported', 'unknown parameter', {
-        hint: `The parameters are ${[...parameters].join(', ')}.`,
+        hint: `The parameters are ${[...known].join(', ')}.`,
       });
     }
   }
@@ -105,6 +111,7 @@ function filterOf(query: URLSearchParams): MessageFilter {
     source: text('source'),
     controlId: text('control-id'),
     type: text('type'),
+    mapVersion: text('map-version'),
     since: instantOf(query, 'since'),
     until: instantOf(query, 'until'),
     ...(status === undefined ? {} : { status: parseStatus(status) }),

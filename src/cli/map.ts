@@ -9,6 +9,7 @@ import { readConfig } from '../config.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { contextOf, noSource, openShippedMaps, readText, type ConversionSource } from '../hub/conversion.ts';
+import { storedSamples } from '../hub/maps.ts';
 import { openStorage } from '../hub/storage.ts';
 import { findEndpoint } from '../ingest/endpoint.ts';
 import { applyOverlay, listMapVersions, readOverlayText, rollBack } from '../ingest/overlays.ts';
@@ -20,7 +21,7 @@ import { shippedOverlay } from '../mapping/overlay.ts';
 import { overlaySchema } from '../mapping/schema.ts';
 import type { Partner } from '../mapping/table.ts';
 import { describeComparison, describeExplanation, describeTables } from './map-text.ts';
-import { samplesIn, storedSamples } from './map-samples.ts';
+import { samplesIn } from './map-samples.ts';
 
 type Environment = NodeJS.ProcessEnv;
 

@@ -17,17 +17,13 @@ import { answerOf, HttpProblem, respond } from '../api/respond.ts';
 import { interactionsOf } from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
-import type { Database, Tx } from '../db.ts';
+import type { Database } from '../db.ts';
 import { buildCapability } from '../fhir/capability.ts';
-import { Problem } from '../fhir/problem.ts';
 import type { Registry } from '../ingest/endpoint.ts';
-import { followOverlays, type Overlays } from '../ingest/overlays.ts';
-import { toBundle } from '../mapping/bundle.ts';
-import type { Maps } from '../mapping/maps.ts';
 import { openGroupCommit } from '../store/group-commit.ts';
-import { noSource, openConversion, openShippedMaps } from './conversion.ts';
 import type { Intake } from './intake.ts';
 import type { Logger } from './log.ts';
+import { openMapService } from './maps.ts';
 import type { Metrics } from './metrics.ts';
 import { loadSecret } from './secret.ts';
 
@@ -105,10 +101,7 @@ export async function openApp(options: AppOptions): Promise<Express> {
       noCache(response);
       response.sendFile(join(root, 'portal', 'console.html'), { cacheControl: false });
     });
-    app.use(
-      '/ops',
-      opsRouter({ database, authenticator, report, preview: previewer(options.endpoints, lazyMaps(database)) }),
-    );
+    app.use('/ops', opsRouter({ authenticator, report, ...openMapService(database, options.endpoints) }));
   }
   if (intake !== undefined) {
     app.use('/hl7v2', hl7Router({ authenticator, report, receive: (bytes, from) => intake.receive(bytes, from) }));
@@ -159,42 +152,4 @@ function capabilityOf({ fhirBase }: Addresses): object {
 /** Pages are asked for again each time: after an update nobody runs half an old portal. */
 function noCache(response: ServerResponse): void {
   response.setHeader('cache-control', 'no-cache');
-}
-
-/** The maps are loaded when somebody first asks for one: a process that nobody asks keeps their memory. */
-function lazyMaps(database: Tx): () => Promise<Maps> {
-  let opened: Promise<{ maps: Maps; overlays: Overlays }> | undefined;
-  const open = async (): Promise<{ maps: Maps; overlays: Overlays }> => {
-    const maps = openShippedMaps();
-    const overlays = await followOverlays(database, maps);
-    // Asked each time below, so nothing is to be followed meanwhile.
-    overlays.close();
-    return { maps, overlays };
-  };
-  return async () => {
-    opened ??= open().catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
-    const { maps, overlays } = await opened;
-    await overlays.refresh();
-    return maps;
-  };
-}
-
-function previewer(
-  endpoints: Registry,
-  maps: () => Promise<Maps>,
-): (bytes: Uint8Array, endpoint: string | undefined) => Promise<string> {
-  return async (bytes, name) => {
-    if (name !== undefined && endpoints.byName(name) === undefined) await endpoints.refresh();
-    const source = name === undefined ? noSource : endpoints.byName(name);
-    if (source === undefined) {
-      throw new Problem('value', 'there is no endpoint of this name', {
-        expression: 'endpoint',
-        hint: 'List them: hub endpoint list',
-      });
-    }
-    return JSON.stringify(toBundle(openConversion(await maps())(bytes, source)));
-  };
 }

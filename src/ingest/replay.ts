@@ -97,8 +97,9 @@ async function requeue(tx: Tx, rows: readonly WindowRow[]): Promise<number> {
       select endpoint_id, hash, count(*) as messages from before, unnest(unmapped) as hash group by endpoint_id, hash
     ), discounted as (
       -- What they left is counted anew when they have run.
-      update unmapped u set count = u.count - left_over.messages
-      from left_over where u.endpoint_id = left_over.endpoint_id and u.hash = left_over.hash
+      insert into unmapped_replayed as known (endpoint_id, hash, messages)
+      select endpoint_id, hash, messages from left_over order by endpoint_id, hash
+      on conflict (endpoint_id, hash) do update set messages = known.messages + excluded.messages
     )
     select count(*) as queued from queued`);
   return done?.queued ?? 0;

@@ -151,6 +151,11 @@ function patientHash(drafts: readonly Draft[]): number | undefined {
   return id === undefined ? undefined : Number.parseInt(id.slice(-patientHashBits / 4), 16);
 }
 
+/** Messages that were put back into the queue since they were counted (replay.ts). */
+const replayed = sql`coalesce((
+  select r.messages from unmapped_replayed r
+  where r.endpoint_id = unmapped.endpoint_id and r.hash = unmapped.hash), 0)`;
+
 async function writeCounts(db: Tx, rows: readonly Count[], at: Date): Promise<void> {
   await db.query(sql`
     insert into unmapped
@@ -171,8 +176,11 @@ async function writeCounts(db: Tx, rows: readonly Count[], at: Date): Promise<vo
     on conflict (endpoint_id, kind, position, code) do update set
       count = unmapped.count + excluded.count,
       last_seen_at = excluded.last_seen_at,
+      -- What had left the list and is there again begins anew.
       patients = array(
-        select distinct p from unnest(unmapped.patients || excluded.patients) as p order by p limit ${patientsKept}
+        select distinct p
+        from unnest(case when unmapped.count > ${replayed} then unmapped.patients end || excluded.patients) as p
+        order by p limit ${patientsKept}
       ),
       examples = (unmapped.examples || excluded.examples)[
         greatest(1, cardinality(unmapped.examples) + cardinality(excluded.examples) - ${examplesKept - 1}):]`);
@@ -214,14 +222,18 @@ interface UnmappedRow {
 /** What concerns most messages, and among equals most patients, first. */
 export async function listUnmapped(db: Tx, source?: string): Promise<UnmappedLine[]> {
   const rows = await db.query<UnmappedRow>(sql`
-    select e.name as source, u.kind, u.position, u.code, u.count as messages,
-      least(u.count, case when cardinality(u.patients) < ${patientsKept} then cardinality(u.patients)
-        else round(${(patientsKept - 1) * 2 ** patientHashBits}::float8 / u.patients[${patientsKept}]) end
+    select l.source, l.kind, l.position, l.code, l.messages,
+      least(l.messages, case when cardinality(l.patients) < ${patientsKept} then cardinality(l.patients)
+        else round(${(patientsKept - 1) * 2 ** patientHashBits}::float8 / l.patients[${patientsKept}]) end
       )::bigint as patients,
-      u.first_seen_at, u.last_seen_at, u.examples
-    from unmapped u join endpoint e on e.id = u.endpoint_id
-    where u.count > 0 and (${source ?? null}::text is null or e.name = ${source ?? null})
-    order by u.count desc, patients desc, e.name, u.position, u.code
+      l.first_seen_at, l.last_seen_at, l.examples
+    from (
+      select e.name as source, unmapped.*, unmapped.count - ${replayed} as messages
+      from unmapped join endpoint e on e.id = unmapped.endpoint_id
+      where ${source ?? null}::text is null or e.name = ${source ?? null}
+    ) l
+    where l.messages > 0
+    order by l.messages desc, patients desc, l.source, l.position, l.code
     limit ${linesMax}`);
   return rows.map(({ code, first_seen_at: first, last_seen_at: latest, examples, ...row }) => ({
     ...row,

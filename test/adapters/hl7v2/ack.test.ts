@@ -113,8 +113,8 @@ describe('the envelope of a message', () => {
     ['the universal id of the authority', 'PID|1||7^^^HOSPA&1.2.3&ISO^MR', '1.2.3|7'],
     ['PID-2 without PID-3', 'PID|1|8', 'HOSPA|8'],
     ['PID-18 without both', `PID|1${'|'.repeat(17)}9`, 'account 9'],
-    ['the control id without any', 'PID|1||""', 'MSH-10 M1'],
-    ['the control id without PID', 'ZZZ|1', 'MSH-10 M1'],
+    ['all that name nobody, without any', 'PID|1||""', 'unnamed'],
+    ['all that name nobody, without PID', 'ZZZ|1', 'unnamed'],
   ];
   for (const [what, pid, key] of keys) {
     it(`keeps the order by ${what}`, () => assert.equal(read(pid).patientKey, key));
