@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMllp, type MllpClient } from '../../adapters/hl7v2/client.ts';
 import { sql } from '../../src/db/sql.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
-import { givenHub, type GivenHub } from '../given-hub.ts';
+import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
 import { until } from '../given-ingest.ts';
 
 const overlay = `
@@ -79,8 +79,7 @@ describe('journey: a hospital goes live by an overlay alone', function () {
       where e.name = ${endpoint} and m.status = ${status}`);
     return row?.n ?? 0;
   };
-  const ops = async (method: string, path: string, body?: string): Promise<Record<string, any>> => {
-    // eslint-disable-line typescript/no-explicit-any
+  const ops = async (method: string, path: string, body?: string): Promise<HubResponse['json']> => {
     const answer = await hub.send(method, `/ops${path}`, operator, { body, headers: { 'content-type': 'text/plain' } });
     assert.equal(answer.status, 200, answer.text);
     return answer.json;
@@ -89,10 +88,10 @@ describe('journey: a hospital goes live by an overlay alone', function () {
   it('without restart, while messages flow', async () => {
     const [lakeside, other] = clients as [MllpClient, MllpClient];
     // Another hospital's messages flow all the time, under the map they had before.
-    let isFlowing = true;
+    const ended = new AbortController();
     let flowed = 0;
     const flow = (async () => {
-      for (; isFlowing; flowed++) {
+      for (; !ended.signal.aborted; flowed++) {
         assert.equal((await other.send(elsewhere(flowed))).code, 'AA');
         await sleep(2);
       }
@@ -124,7 +123,7 @@ describe('journey: a hospital goes live by an overlay alone', function () {
     const replayed = await ops('POST', '/replay?source=lakeside&status=quarantined');
     assert.deepEqual([replayed['matched'], replayed['queued'] >= replayed['matched']], [patients * revisions, true]);
     await until('they are processed', async () => (await count('lakeside', 1)) === patients * (revisions + 1), 30_000);
-    isFlowing = false;
+    ended.abort();
     await flow;
     await until('the others too', async () => (await count('other', 1)) === flowed, 30_000);
 
@@ -147,9 +146,8 @@ describe('journey: a hospital goes live by an overlay alone', function () {
       order by id, version`);
     const byPatient = Map.groupBy(rows, ({ id }) => id);
     assert.equal(byPatient.size, 2 * patients, 'one Patient for each record number');
-    const lines = [...byPatient.values()].map(
-      (list) =>
-        list.map(({ body }) => Number((JSON.parse(body) as Record<string, any>)['address'][0].line[0].split(' ')[1])), // eslint-disable-line typescript/no-explicit-any
+    const lines = [...byPatient.values()].map((list) =>
+      list.map(({ body }) => Number((JSON.parse(body) as HubResponse['json'])['address'][0].line[0].split(' ')[1])),
     );
     const all = Array.from({ length: revisions }, (_, index) => index + 1);
     const replayed = lines.filter(({ length }) => length > 1);
