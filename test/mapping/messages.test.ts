@@ -224,7 +224,6 @@ describe('elements', () => {
       'ChargeItem',
       /"quantity":\{"value":2\},"priceOverride":\{"value":15\.00,"currency":"CNY"\}/,
     ],
-    ['FT1-6 CD', 'DFT^P03', ['FT1|1|T1||20240506||CD|CBC'], 'ChargeItem', /"status":"aborted"/],
     [
       'TXA-17, TXA-19',
       'MDM^T02',
