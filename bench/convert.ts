@@ -32,7 +32,7 @@ const time = (n: number): string => `20240506${two(n % 24)}${two(n % 60)}`;
 
 const visit = (n: number): string[] => [
   `PID|1||P${n}^^^HOSPA^MR||Lin${n % 331}^Mei${n % 211}||19${30 + (n % 70)}0101|${n % 2 ? 'F' : 'M'}|||${n} Lake Road^^Hangzhou^^310000||0571${5_550_100 + n}`,
-  `PV1|1|I|W${n % 13}^R${n % 20}^B${n % 40}^HOSPA||||${doctor(n)}|||||||||||V${n}^^^HOSPA^VN`,
+  `PV1|1|I|W${n % 13}^R${n % 20}^B${n % 40}^HOSPA||||${doctor(n)}||||||||||||V${n}^^^HOSPA^VN`,
 ];
 
 const cases: readonly Case[] = [
@@ -62,6 +62,27 @@ const cases: readonly Case[] = [
         'AL1|1|DA|PEN^Penicillin^L|SV|Rash|20190412',
         'DG1|1||I20.0^Unstable angina^I10||20240506|A',
       ].join('\r'),
+  },
+  {
+    work: 'conversion of ADT^A01 of 12 segments, one core',
+    target: 8_000,
+    message: (n) => {
+      const [patient, admission] = visit(n) as [string, string];
+      return [
+        `MSH|^~\\&|HIS|HOSPA|HUB|HUB|${time(n)}15+0800||ADT^A01^ADT_A01|A${n}|P|2.5.1`,
+        `EVN|A01|${time(n)}10+0800`,
+        patient,
+        `PD1|||Clinic ${n % 7}^^${n % 7}^^^HOSPA^XX|${doctor(n + 1)}`,
+        `NK1|1|Zhang^Wei${n % 83}|SPO^Spouse^HL70063||0571${5_650_100 + n}`,
+        `NK1|2|Lin^Bo${n % 89}|CHD^Child^HL70063|${n} Lake Road^^Hangzhou^^310000|0571${5_750_100 + n}`,
+        `${admission}|||||||||||||||||||||||||${time(n)}00`,
+        `PV2|||${n % 50}^Reason ${n % 50}^L|||||20240510`,
+        `AL1|1|DA|PEN${n % 40}^Penicillin ${n % 40}^L|SV|Rash|20190412`,
+        `AL1|2|FA|NUT${n % 20}^Nut ${n % 20}^L|MO|Hives|2015`,
+        `DG1|1||I20.${n % 10}^Angina ${n % 10}^I10||${time(n)}|A`,
+        `IN1|1|PLAN${n % 5}^Plan ${n % 5}|C${n % 9}|Insurer ${n % 9}||||||||20240101|20241231|||Lin^Mei|SEL|19800101||||||||||||||||||M${n}`,
+      ].join('\r');
+    },
   },
 ];
 
