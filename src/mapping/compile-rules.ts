@@ -296,45 +296,66 @@ function isEmpty(element: Element): boolean {
   return true;
 }
 
+/** A rule of a data type map. */
+interface PartRule {
+  /** The component it reads; 0 for the whole, or none. */
+  readonly component: number;
+  /** Its step where the data type stands at this position: a code is counted there (PID-3.5), not in its data type. */
+  readonly at: (position: string) => PartStep;
+}
+
 export function compileDatatype(map: RuleMap, context: Context): ConvertPart {
-  const steps = map.rules.map((rule) => {
-    const step = compilePartRule(rule, map, context);
-    return context.tracer?.partStep(rule, map, step) ?? step;
-  });
+  const rules = map.rules.map((rule) => compilePartRule(rule, map, context));
+  const highest = Math.max(0, ...rules.map(({ component }) => component));
+  // By position, then by how many components were sent: rules of others are not asked. Positions are those of rules.
+  const known = new Map<string, (readonly PartStep[])[]>();
   return (part, run, position) => {
+    let byCount = known.get(position);
+    if (byCount === undefined) known.set(position, (byCount = []));
+    const count = Math.min(part.count, highest);
+    const steps = (byCount[count] ??= stepsOf(rules, count, position));
     const element: Element = {};
-    for (const step of steps) step(part, element, run, position);
+    for (let index = 0; index < steps.length; index++) (steps[index] as PartStep)(part, element, run, position);
     return isEmpty(element) ? undefined : element;
   };
 }
 
-function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartStep {
+function stepsOf(rules: readonly PartRule[], count: number, position: string): PartStep[] {
+  return rules.filter(({ component }) => component <= count).map(({ at }) => at(position));
+}
+
+function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartRule {
   const target = targetOf(rule, map.target);
   const test = rule.when && compileCondition(rule.when, readsOfPart(map.source, rule.at));
-  const step = rule.from === undefined ? constantStep(rule.const, target) : partStep(rule, map, target, context);
-  if (test === undefined) return step;
-  return (part, root, run, position) => {
-    if (test(part)) step(part, root, run, position);
+  const { component, at } =
+    rule.from === undefined
+      ? { component: 0, at: () => constantStep(rule.const, target) }
+      : partSteps(rule, map, target, context);
+  return {
+    component,
+    at: (position) => {
+      const bare = at(position);
+      const step: PartStep =
+        test === undefined ? bare : (part, root, run) => (test(part) ? bare(part, root, run, position) : undefined);
+      return context.tracer?.partStep(rule, map, step) ?? step;
+    },
   };
 }
 
-function partStep(rule: Rule, map: RuleMap, target: Target, context: Context): PartStep {
+function partSteps(rule: Rule, map: RuleMap, target: Target, context: Context): PartRule {
   const { converter, info } = converterOf(rule, context);
-  const [type, component = 0, subcomponent = 0] = (rule.from as string)
-    .split('.')
-    .map((text, index) => (index === 0 ? text : Number(text)));
+  const [type, ...path] = (rule.from as string).split('.');
+  const [component = 0, subcomponent = 0] = path.map(Number);
   if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
   if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
-  const reads = new Map<string, ReadPart>();
-  return (part, root, run, position) => {
-    if ((component as number) > part.count || target.isSet(root)) return;
-    let read = reads.get(position);
-    if (read === undefined) {
-      // A code is counted where it stands in the segment (PID-3.5), not where in its data type.
-      const at = component === 0 ? position : `${position}.${component}`;
-      read = compileRead(converter, component as number, subcomponent as number, { ...info, position: at }, target);
-      reads.set(position, read);
-    }
-    read(part, run, root);
+  return {
+    component,
+    at: (position) => {
+      const place = component === 0 ? position : `${position}.${component}`;
+      const read = compileRead(converter, component, subcomponent, { ...info, position: place }, target);
+      return (part, root, run) => {
+        if (!target.isSet(root)) read(part, run, root);
+      };
+    },
   };
 }
