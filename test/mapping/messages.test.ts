@@ -127,13 +127,6 @@ describe('what the same thing is called twice is one resource', () => {
       ['ORC|RE||I1', rxa.replace('0.5', '1')],
       'Immunization',
     ],
-    [
-      'a charge that is credited',
-      'DFT^P03',
-      ['FT1|1|T1||20240506||CG|CBC'],
-      ['FT1|1|T1||20240507||CD|CBC'],
-      'ChargeItem',
-    ],
     ['a document that is replaced', 'MDM^T10', [txa], [txa.replace('AU', 'LA')], 'DocumentReference'],
     ['a problem that is updated', 'PPR^PC2', ['PRB|UP|2024|I10|PB1'], ['PRB|UP|2025|I10|PB1'], 'Condition'],
   ];
