@@ -199,7 +199,7 @@ describe('elements', () => {
       'SIU^S12',
       [sch],
       'Appointment',
-      /"status":"booked","start":"2024-05-06T10:00:00\+08:00","end":"2024-05-06T10:30:00\+08:00","minutesDuration":30/,
+      /"status":"booked".*"start":"2024-05-06T10:00:00\+08:00","end":"2024-05-06T10:30:00\+08:00","minutesDuration":30/,
     ],
     ['SIU^S15 cancelled', 'SIU^S15', [sch], 'Appointment', /"status":"cancelled"/],
     ['SIU^S26', 'SIU^S26', [sch], 'Appointment', /"status":"noshow"/],
