@@ -137,6 +137,7 @@ const conditionSchema: Schema = {
     equals: { type: 'array', prefixItems: [position, { type: 'string' }], minItems: 2, maxItems: 2 },
     in: { type: 'array', prefixItems: [position, texts], minItems: 2 },
     event: texts,
+    under: texts,
     not: condition,
     and: { type: 'array', items: condition },
     or: { type: 'array', items: condition },
