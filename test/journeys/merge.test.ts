@@ -35,7 +35,7 @@ describe('journey: a merge, a later message on the retired number, and the merge
     const operator = await hub.token('operator');
     await until('all is processed', async () => {
       const { json } = await hub.send('GET', '/ops/messages?status=waiting', operator);
-      return JSON.stringify(json).includes('"controlId"') === false;
+      return !JSON.stringify(json).includes('"controlId"');
     });
   };
   const read = (number: string) => hub.send('GET', `Patient/${patientId(number)}`, token);
