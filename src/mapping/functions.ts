@@ -80,9 +80,10 @@ import {
   conditionStatus,
   emailAddress,
   providerPerson,
-  roleParticipant,
   valueIdentifier,
 } from './records.ts';
+import { facts } from './facts.ts';
+import { procedurePerformer, roleReference, teamParticipant, visitParticipant } from './roles.ts';
 import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts';
 import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
@@ -276,7 +277,11 @@ export const functions: Readonly<Record<string, Converter>> = {
   documentParent: { takes: 'part', convert: documentParent },
   authenticationInstant: { takes: 'part', convert: authenticationInstant },
   codeAbsent: { takes: 'segment', convert: codeAbsent },
-  roleParticipant: { takes: 'segment', convert: roleParticipant },
+  roleReference: { takes: 'segment', convert: roleReference },
+  visitParticipant: { takes: 'segment', convert: visitParticipant },
+  teamParticipant: { takes: 'segment', convert: teamParticipant },
+  procedurePerformer: { takes: 'segment', convert: procedurePerformer },
+  facts: { takes: 'segment', convert: facts },
   providerPerson: { takes: 'segment', convert: providerPerson },
   appointmentStatus: { takes: 'segment', convert: appointmentStatus },
   appointmentTimes: { takes: 'segment', convert: appointmentTimes },

@@ -1,11 +1,9 @@
 /** Problems, allergies, roles and master files: what their segments say in ways of their own. */
 import { toConcept } from './concepts.ts';
-import { telecom } from './contact.ts';
 import { hubExtension } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import { practitioner } from './parties.ts';
 import type { Element, Reference, Run } from './state.ts';
 
 const terminology = 'http://terminology.hl7.org/CodeSystem';
@@ -39,53 +37,6 @@ export function conditionStatus(part: Part): Element {
   const text = `${part.peek(1)} ${part.peek(2)}`.toUpperCase();
   if (/RESOLVED|CURED/.test(text)) return coded('condition-clinical', 'resolved');
   return coded('condition-clinical', /INACTIVE|CLOSED/.test(text) ? 'inactive' : 'active');
-}
-
-/** ROL: a person's part in a visit, with its time. @see HL7 v2-to-FHIR, ROL[PractitionerRole] */
-export function roleParticipant(node: Node, run: Run): Element | undefined {
-  const { reader } = node;
-  const [person] = reader.parts(4);
-  const individual = person && practitioner(person, run, { position: 'ROL-4', vocabulary: undefined });
-  if (individual === undefined) return undefined;
-  for (const other of reader.parts(4).slice(1)) practitioner(other, run, { position: 'ROL-4', vocabulary: undefined });
-  const [role] = reader.parts(3);
-  const type = role && toConcept(role, run, { position: 'ROL-3', vocabulary: undefined });
-  const period: Element = {};
-  for (const [field, name] of [
-    [5, 'start'],
-    [6, 'end'],
-  ] as const) {
-    const [part] = reader.parts(field);
-    const value = part && run.dateTime(part.peek(1));
-    if (typeof value !== 'string') continue;
-    part?.take(1);
-    period[name] = value;
-  }
-  const extension: Element[] = [];
-  for (const [field, name] of [
-    [9, 'provider-type'],
-    [10, 'organization-unit-type'],
-    [7, 'role-duration'],
-    [8, 'role-action-reason'],
-  ] as const) {
-    const [part] = reader.parts(field);
-    const valueCodeableConcept = part && toConcept(part, run, { position: `ROL-${field}`, vocabulary: undefined });
-    if (valueCodeableConcept !== undefined) extension.push({ url: hubExtension(name), valueCodeableConcept });
-  }
-  for (const part of reader.parts(11)) {
-    const valueAddress = run.map.datatypes.get('XAD')?.(part, run, 'ROL-11');
-    if (valueAddress !== undefined) extension.push({ url: hubExtension('role-address'), valueAddress });
-  }
-  for (const part of reader.parts(12)) {
-    const valueContactPoint = telecom(part, run, { position: 'ROL-12', vocabulary: undefined });
-    if (valueContactPoint !== undefined) extension.push({ url: hubExtension('role-phone'), valueContactPoint });
-  }
-  return {
-    ...(extension.length === 0 ? undefined : { extension }),
-    ...(type === undefined ? undefined : { type: [type] }),
-    ...(Object.keys(period).length === 0 ? undefined : { period }),
-    individual,
-  };
 }
 
 /** PRD-2 and PRD-7: the person of a referral's role, by number where there is one. */

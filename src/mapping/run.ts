@@ -85,6 +85,7 @@ function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): vo
     const draft = draftFor(build, node, run);
     if (draft === undefined) continue;
     applyMaps(build, node, draft, run);
+    if (draft.node !== node && !build.into) draft.dropRepeated();
   }
   if (build.snapshot !== undefined && nodes.length > 0) takeSnapshots(build, nodes, run);
 }

@@ -53,6 +53,18 @@ export class DraftBuilder {
     return this.resource.resourceType;
   }
 
+  /** A second segment of the same resource (a role that a message states twice) restates what the first one said. */
+  dropRepeated(): void {
+    const { resource } = this;
+    for (const name in resource) {
+      const list = resource[name];
+      // Values and their extensions stand in two lists by place.
+      if (!Array.isArray(list) || name.startsWith('_') || resource[`_${name}`] !== undefined) continue;
+      const distinct = union([], list);
+      if (distinct.length < list.length) resource[name] = distinct;
+    }
+  }
+
   /** Adds what the draft does not say yet: a second mention may know another name, number or address. */
   add(element: Element | undefined): void {
     const { resource } = this;
@@ -66,8 +78,11 @@ export class DraftBuilder {
 }
 
 function union(known: readonly unknown[], items: readonly unknown[]): readonly unknown[] {
-  const texts = known.map((item) => JSON.stringify(item));
-  const missing = items.filter((item) => !texts.includes(JSON.stringify(item)));
+  const texts = new Set(known.map((item) => JSON.stringify(item)));
+  const missing = items.filter((item) => {
+    const text = JSON.stringify(item);
+    return !texts.has(text) && texts.add(text);
+  });
   return missing.length === 0 ? known : [...known, ...missing];
 }
 
