@@ -77,14 +77,13 @@ import {
   activeFlag,
   allergyStatus,
   allergyVerification,
-  conditionStatus,
   emailAddress,
-  providerPerson,
   valueIdentifier,
 } from './records.ts';
 import { facts } from './facts.ts';
 import { procedurePerformer, roleReference, teamParticipant, visitParticipant } from './roles.ts';
 import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts';
+import { boundConcept, payor, problemStatus, providerOrganization } from './care.ts';
 import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
 import { parseDtm, parseTm } from './time.ts';
@@ -269,7 +268,6 @@ export const functions: Readonly<Record<string, Converter>> = {
   periodStart: { takes: 'part', convert: periodStart },
   allergyStatus: { takes: 'first', convert: allergyStatus },
   allergyVerification: { takes: 'first', convert: allergyVerification },
-  conditionStatus: { takes: 'part', convert: conditionStatus },
   valueIdentifier: { takes: 'part', convert: valueIdentifier },
   activeFlag: { takes: 'first', convert: activeFlag },
   emailAddress: { takes: 'first', convert: emailAddress },
@@ -282,7 +280,6 @@ export const functions: Readonly<Record<string, Converter>> = {
   teamParticipant: { takes: 'segment', convert: teamParticipant },
   procedurePerformer: { takes: 'segment', convert: procedurePerformer },
   facts: { takes: 'segment', convert: facts },
-  providerPerson: { takes: 'segment', convert: providerPerson },
   appointmentStatus: { takes: 'segment', convert: appointmentStatus },
   appointmentTimes: { takes: 'segment', convert: appointmentTimes },
   appointmentActor: { takes: 'segment', convert: appointmentActor },
@@ -296,6 +293,10 @@ export const functions: Readonly<Record<string, Converter>> = {
   certificate: { takes: 'segment', convert: certificate },
   specialty: { takes: 'part', convert: specialty },
   languageSkill: { takes: 'segment', convert: languageSkill },
+  boundConcept: { takes: 'part', convert: boundConcept },
+  problemStatus: { takes: 'segment', convert: problemStatus },
+  providerOrganization: { takes: 'segment', convert: providerOrganization },
+  payor: { takes: 'segment', convert: payor },
   absent: { takes: 'segment', convert: absent },
   eventStatus: { takes: 'segment', convert: eventStatus },
   reopened: { takes: 'segment', convert: reopened },

@@ -2,9 +2,8 @@
 import { toConcept } from './concepts.ts';
 import { hubExtension } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
-import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
-import type { Element, Reference, Run } from './state.ts';
+import type { Element, Run } from './state.ts';
 
 const terminology = 'http://terminology.hl7.org/CodeSystem';
 
@@ -30,25 +29,6 @@ export function allergyVerification(text: string): Element | undefined {
   };
   const code = codes[text];
   return code === undefined ? undefined : coded('allergyintolerance-verification', code);
-}
-
-/** PRB-14 is of a user-defined table: words that are common for a problem that is over. */
-export function conditionStatus(part: Part): Element {
-  const text = `${part.peek(1)} ${part.peek(2)}`.toUpperCase();
-  if (/RESOLVED|CURED/.test(text)) return coded('condition-clinical', 'resolved');
-  return coded('condition-clinical', /INACTIVE|CLOSED/.test(text) ? 'inactive' : 'active');
-}
-
-/** PRD-2 and PRD-7: the person of a referral's role, by number where there is one. */
-export function providerPerson(node: Node, run: Run): Reference | undefined {
-  const [name] = node.reader.parts(2);
-  const [number] = node.reader.parts(7);
-  const human = name && run.map.datatypes.get('XPN')?.(name, run, 'PRD-2');
-  if (human === undefined) return undefined;
-  const key = number === undefined ? ['name', name?.peekAll() ?? ''] : [run.facility, number.peek(1)];
-  const draft = run.share('Practitioner', key, { name: [human] });
-  const texts = [...((human['given'] as string[] | undefined) ?? []), human['family']];
-  return { reference: draft.reference, display: texts.filter((text) => typeof text === 'string').join(' ') };
 }
 
 /** A number alone, of whatever data type, as Identifier; its words and system stand beside. */
