@@ -19,6 +19,7 @@ import type { Vocabulary } from './compile.ts';
 import { codeToConcept, codingSystem, toCode, toCoding, toConcept } from './concepts.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
+import { authorityOrType, hanziAddress, hanziNames } from './hanzi.ts';
 import { numeric } from './number.ts';
 import { observationValue } from './observation.ts';
 import type { Part } from './part.ts';
@@ -140,11 +141,12 @@ function positiveInt(value: string): number | undefined {
 }
 
 /** CX or ST that is a valid resident identity number, whatever authority was sent with it. @see GB 11643 */
-function nationalId(part: Part): Element | undefined {
+function nationalId(part: Part, run: Run): Element | undefined {
   const value = part.peek(1);
   const sent = part.peek(5);
+  const kind = identifierType(sent, run);
   // 15 digits carry no check character: only with a type that says so (HL70203 NI, or NNxxx with the country).
-  if (value.length !== 18 && sent !== 'NI' && sent !== 'NNCHN') return undefined;
+  if (value.length !== 18 && kind !== 'NI' && kind !== 'NNCHN') return undefined;
   const number = checkNationalId(value);
   if (number === undefined) return undefined;
   part.take(1);
@@ -158,6 +160,11 @@ function nationalId(part: Part): Element | undefined {
   const element: Element = { use: 'official', type, system: nationalIdSystem, value: number };
   if (number !== value) element['_value'] = { extension: [original(value)] };
   return element;
+}
+
+/** HL70203, also where the sender has a code of its own for it. */
+function identifierType(code: string, run: Run): string {
+  return run.map.vocabularies.get('identifier-type')?.entries.get(code)?.code ?? code;
 }
 
 /** PID-19: in the United States' form its system is certain. @see https://hl7.org/fhir/R4/identifier-registry.html */
@@ -234,6 +241,9 @@ export const functions: Readonly<Record<string, Converter>> = {
   facilityName: { takes: 'part', convert: wholeText },
   representation: { takes: 'first', convert: toCode },
   fullName: { takes: 'part', convert: fullName },
+  hanziNames: { takes: 'part', convert: hanziNames },
+  hanziAddress: { takes: 'part', convert: hanziAddress },
+  authorityOrType: { takes: 'part', convert: authorityOrType },
   familyName: { takes: 'part', convert: familyName },
   addressLines: { takes: 'part', convert: addressLines },
   telecom: { takes: 'part', convert: telecom },

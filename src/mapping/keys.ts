@@ -52,7 +52,10 @@ function identifierKey(part: Part, value: string, run: Run): [string, string] {
 }
 
 function rankOf(part: Part, key: [string, string], run: Run): number {
-  const rank = patientTypes.indexOf(part.peek(5));
+  const sent = part.peek(5);
+  // A sender with codes of its own says by its overlay which of them is the record's number.
+  const type = run.map.vocabularies.get('identifier-type')?.entries.get(sent)?.code ?? sent;
+  const rank = patientTypes.indexOf(type);
   const isForeign = key[0] !== run.facility;
   // A national id names the person; the hospital's number names its record, which is what a source patient is.
   if (key[0] === nationalIdSystem) return 100;
