@@ -167,7 +167,7 @@ describe('cn-his: PID-11, a whole address in one component', () => {
       const [address] = patient(`1||林梅||||||${sent}`)['address'] as Record<string, unknown>[];
       assert.equal(address?.['text'], sent);
       for (const [name, value] of Object.entries(parts)) {
-        const found = name === 'line' ? (address?.['line'] as string[])[0] : address?.[name];
+        const found: unknown = name === 'line' ? (address?.['line'] as string[] | undefined)?.[0] : address?.[name];
         assert.equal(found, value, name);
       }
     });
