@@ -103,7 +103,10 @@ const parents: Readonly<Record<string, readonly string[]>> = {
   ...each(['MRG', 'OH1', 'OH2', 'OH3', 'OH4', 'PRB'], inPatient),
   PV2: ['PV1', 'PID'],
   // A role after a visit is of that visit, before it the patient's.
-  ROL: ['PV1', 'PR1', 'IN1', 'PID'],
+  ROL: ['PV1', 'PR1', 'IN1', 'PRB', 'GOL', 'PTH', 'PID'],
+  VAR: ['PRB', 'GOL', 'PTH', 'PID'],
+  // Of a referral, or of a procedure in it.
+  AUT: ['RF1', 'PR1', 'IN1', 'PID', 'MSH'],
   DG1: [...details, 'PID'],
   PR1: ['FT1', 'PID'],
   IN2: ['IN1', 'PID'],

@@ -70,19 +70,19 @@ describe('PRB -> Condition of the problem list', () => {
   }
 
   it('a role is who asserts it, an observation its evidence, a note its note', () => {
-    const condition = resource(
-      mapped(
-        [
-          problem,
-          'NTE|1||Since the winter',
-          'ROL|1|AD|AT^Attending^HL70443|D1^Sa^Rui',
-          'OBX|1|NM|8480-6^Systolic^LN||182|mm[Hg]|||||F',
-        ],
-        'PPR^PC1',
-      ),
-      'Condition',
+    const message = mapped(
+      [
+        problem,
+        'NTE|1||Since the winter',
+        'ROL|1|AD|AT^Attending^HL70443|D1^Sa^Rui',
+        'OBX|1|NM|8480-6^Systolic^LN||182|mm[Hg]|||||F',
+      ],
+      'PPR^PC1',
     );
-    assert.equal((condition['asserter'] as { display: string }).display, 'Rui Sa');
+    const condition = resource(message, 'Condition');
+    const role = resource(message, 'PractitionerRole');
+    assert.deepEqual(condition['asserter'], { reference: `PractitionerRole/${role.id}` });
+    assert.ok(json(role['practitioner']).includes('Rui Sa'));
     assert.ok(json(condition['evidence']).includes('Observation/'));
     assert.ok(json(condition['note']).includes('Since the winter'));
   });
