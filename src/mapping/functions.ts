@@ -21,7 +21,7 @@ import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import { authorityOrType, hanziAddress, hanziNames } from './hanzi.ts';
 import { numeric } from './number.ts';
-import { observationValue } from './observation.ts';
+import { observationValue, unitOf } from './observation.ts';
 import type { Part } from './part.ts';
 import {
   authorityName,
@@ -62,7 +62,6 @@ import {
   codeAbsent,
   conceptText,
   periodStart,
-  repeatPattern,
   unitCode,
   unitSystem,
   unitText,
@@ -88,6 +87,7 @@ import { boundConcept, payor, problemStatus, providerOrganization } from './care
 import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
 import { parseDtm, parseTm } from './time.ts';
+import { timing, timingQuantity } from './timing.ts';
 
 /** What a rule says beside the value. */
 export interface RuleInfo {
@@ -182,12 +182,11 @@ function codeExtension(part: Part, run: Run, info: RuleInfo): Element | undefine
 }
 
 /** CQ: a quantity with its unit. @see HL7 v2-to-FHIR, CQ[Quantity] */
-function quantity(part: Part): Element | undefined {
+function quantity(part: Part, run: Run): Element | undefined {
   const value = numeric(part.peek(1));
   if (value === undefined) return undefined;
   part.take(1);
-  const unit = part.child(2).get(1);
-  return unit === '' ? { value } : { value, unit };
+  return { value, ...unitOf(part.child(2), run) };
 }
 
 /** CWE as Identifier (IN1-2): the code is the number, its coding system the system. @see HL7 v2-to-FHIR, CWE[Identifier] */
@@ -259,7 +258,8 @@ export const functions: Readonly<Record<string, Converter>> = {
   unitText: { takes: 'part', convert: unitText },
   unitSystem: { takes: 'part', convert: unitSystem },
   unitCode: { takes: 'part', convert: unitCode },
-  repeatPattern: { takes: 'part', convert: repeatPattern },
+  timing: { takes: 'segment', convert: timing },
+  timingQuantity: { takes: 'part', convert: timingQuantity },
   conceptText: { takes: 'part', convert: conceptText },
   wasSubstituted: { takes: 'first', convert: wasSubstituted },
   race: { takes: 'part', isKept: true, convert: race },

@@ -1,6 +1,4 @@
 /** Medication, amounts and money: elements that are made of parts of a field. */
-import type { RuleInfo } from './functions.ts';
-import { toConcept } from './concepts.ts';
 import { hubExtension } from './extensions.ts';
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
@@ -20,11 +18,6 @@ export function unitSystem(part: Part, run: Run): string | undefined {
 
 export function unitCode(part: Part, run: Run): string | undefined {
   return unitOf(part, run).code;
-}
-
-/** RPT: the pattern of HL70335 as the code of a timing. @see HL7 v2-to-FHIR, RPT[Timing] */
-export function repeatPattern(part: Part, run: Run, info: RuleInfo): Element | undefined {
-  return toConcept(part.child(1), run, info) as Element | undefined;
 }
 
 /** CWE where FHIR has only a text. */
