@@ -183,7 +183,9 @@ class Segment implements Hl7Segment {
     const separator = this.#context.delimiters.field;
     const fields = this.raw.split(separator);
     if (this.#isHeader) fields.splice(1, 0, separator);
-    else if (!isRich(this.raw, this.#context.delimiters)) this.#context = this.#context.plain ?? this.#context;
+    // What MSH-2 declares divides nothing there.
+    const from = this.#isHeader ? this.raw.indexOf(separator, 4) : 0;
+    if (!isRich(this.raw, from, this.#context.delimiters)) this.#context = this.#context.plain ?? this.#context;
     for (let field = fields.length - 1; field > 0; field--) {
       if (fields[field] !== '') this.#present |= field > maskBits ? 1 : 1 << field;
     }
@@ -194,8 +196,8 @@ class Segment implements Hl7Segment {
 /** Fields of a 32-bit mask; bit 0 stands for all beyond. */
 const maskBits = 30;
 
-function isRich(raw: string, { repetition, escape, subcomponent }: Delimiters): boolean {
-  return includes(raw, repetition) || includes(raw, escape) || includes(raw, subcomponent);
+function isRich(raw: string, from: number, { repetition, escape, subcomponent }: Delimiters): boolean {
+  return includes(raw, repetition, from) || includes(raw, escape, from) || includes(raw, subcomponent, from);
 }
 
 /** Names have three characters; a longer or shorter one is kept as sent. */
@@ -288,6 +290,6 @@ function isPlain(raw: string, delimiters: Delimiters): boolean {
   );
 }
 
-function includes(raw: string, separator: string | undefined): boolean {
-  return separator !== undefined && raw.includes(separator);
+function includes(raw: string, separator: string | undefined, from = 0): boolean {
+  return separator !== undefined && raw.includes(separator, from);
 }

@@ -6,7 +6,7 @@ import { functions, type Converter, type RuleInfo } from './functions.ts';
 import { type Form, generateApply, type Plan } from './generate.ts';
 import type { Node } from './nesting.ts';
 import { isBlank, maskBits, type Part, type SegmentReader } from './part.ts';
-import type { DraftBuilder, Element, Run } from './state.ts';
+import { type DraftBuilder, type Element, isSame, type Run } from './state.ts';
 import type { Condition, Rule, RuleMap } from './table.ts';
 import { compileTarget, type Target } from './target.ts';
 
@@ -126,9 +126,12 @@ function withConditions(rule: Rule, step: SegmentStep, target: Target, test: Tes
 function dropRepeated(root: Element, name: string): void {
   const list = root[name];
   if (!Array.isArray(list) || list.length < 2) return;
-  const last = JSON.stringify(list.at(-1));
-  const isRepeated = list.slice(0, -1).some((item) => JSON.stringify(item) === last);
-  if (isRepeated) root[name] = list.slice(0, -1);
+  const end = list.length - 1;
+  for (let index = 0; index < end; index++) {
+    if (!isSame(list[index], list[end])) continue;
+    root[name] = list.slice(0, end);
+    return;
+  }
 }
 
 function targetOf(rule: Rule, type: string): Target {

@@ -167,9 +167,9 @@ function sharing(read: ReadKey, segments: ReadonlySet<string>): ReadKey {
   return (node, run) => {
     const { parent } = node;
     if (parent === undefined || !node.isLeaf || segments.has(node.name)) return read(node, run);
-    const { texts } = parent;
-    if (!texts.has(read)) texts.set(read, read(node, run));
-    return texts.get(read);
+    let text = parent.texts.get(read);
+    if (text === undefined) parent.texts.set(read, (text = read(node, run) ?? null));
+    return text ?? undefined;
   };
 }
 

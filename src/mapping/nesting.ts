@@ -25,7 +25,7 @@ export class Node {
   /** The drafts made for this segment, first the one that its other values belong to. */
   readonly drafts: DraftBuilder[] = [];
   #found: Map<string, Node | undefined> | undefined;
-  #texts: Map<object, string | undefined> | undefined;
+  #texts: Map<object, string | null> | undefined;
   #around: Map<string, DraftBuilder> | undefined;
   #inside: Map<string, DraftBuilder[]> | undefined;
 
@@ -67,8 +67,8 @@ export class Node {
     return found.get(name);
   }
 
-  /** What the parts of keys became that the children of this node have in common (keys.ts). */
-  get texts(): Map<object, string | undefined> {
+  /** What the parts of keys became that the children of this node have in common (keys.ts); null for those it has not. */
+  get texts(): Map<object, string | null> {
     return (this.#texts ??= new Map());
   }
 
@@ -151,19 +151,39 @@ const closedBy: Readonly<Record<string, readonly string[]>> = {
   LOC: ['LDP'],
 };
 
+/** What the tables above say of a segment name. */
+interface Place {
+  readonly parents: ReadonlySet<string> | undefined;
+  readonly closes: ReadonlySet<string>;
+  readonly isDetail: boolean;
+}
+
+function placeOf(name: string): Place {
+  const candidates = parents[name];
+  return {
+    parents: candidates === undefined ? undefined : new Set(candidates),
+    // A segment also ends the one of its own name before it.
+    closes: new Set([name, ...(closedBy[name] ?? [])]),
+    isDetail: details.includes(name),
+  };
+}
+const places = new Map([...Object.keys(parents), ...Object.keys(closedBy)].map((name) => [name, placeOf(name)]));
+
 /**
  * Every segment as a node, in the order sent; the first is the root (MSH).
  * @param nesting where the message map knows better than the table above
  */
 export function nest(message: Hl7Message, nesting: Readonly<Record<string, readonly string[]>> = {}): Node[] {
   const nodes: Node[] = [];
-  // The open group of each kind.
-  const open = new Map<string, Node>();
+  // The open groups, that which was opened last at the end.
+  const open: Node[] = [];
   let previous: Node | undefined;
   let anchor: Node | undefined;
   for (const segment of message.segments) {
     const reader = new SegmentReader(segment);
-    const candidates = nesting[reader.name] ?? parents[reader.name];
+    const place = places.get(reader.name);
+    const own = nesting[reader.name];
+    const candidates = own === undefined ? place?.parents : new Set(own);
     // A note, a participation or a Z segment says more about the segment before it; it never nests in another such.
     const parent =
       candidates === undefined
@@ -173,8 +193,8 @@ export function nest(message: Hl7Message, nesting: Readonly<Record<string, reado
           ? anchor.parent
           : latestOf(candidates, open);
     const node: Node = new Node(reader, parent);
-    if (details.includes(node.name)) adoptOrderControl(node, anchor);
-    openGroup(node, open);
+    if (place?.isDetail === true) adoptOrderControl(node, anchor);
+    openGroup(node, place, open);
     nodes.push(node);
     previous = node;
     if (candidates !== undefined) anchor = node;
@@ -183,13 +203,12 @@ export function nest(message: Hl7Message, nesting: Readonly<Record<string, reado
   return nodes;
 }
 
-function latestOf(candidates: readonly string[], open: ReadonlyMap<string, Node>): Node | undefined {
-  let latest: Node | undefined;
-  for (const candidate of candidates) {
-    const node = open.get(candidate);
-    if (node !== undefined && node.position > (latest?.position ?? 0)) latest = node;
+function latestOf(candidates: ReadonlySet<string>, open: readonly Node[]): Node | undefined {
+  for (let index = open.length - 1; index >= 0; index--) {
+    const node = open[index] as Node;
+    if (candidates.has(node.name)) return node;
   }
-  return latest ?? open.get('MSH');
+  return open.findLast(({ name }) => name === 'MSH');
 }
 
 /** An ORC directly before (only its timing, or another detail of the same order, between) is the same order. */
@@ -206,8 +225,11 @@ function adoptOrderControl(detail: Node, anchor: Node | undefined): void {
 }
 const between = new Set(['TQ1', 'TQ2', 'RXR', 'RXC', 'RXV', 'RXO']);
 
-function openGroup(node: Node, open: Map<string, Node>): void {
-  const closes = closedBy[node.name];
-  if (closes !== undefined) for (const name of closes) open.delete(name);
-  open.set(node.name, node);
+function openGroup(node: Node, place: Place | undefined, open: Node[]): void {
+  let kept = 0;
+  for (const group of open) {
+    if (group.name !== node.name && place?.closes.has(group.name) !== true) open[kept++] = group;
+  }
+  open.length = kept;
+  open.push(node);
 }

@@ -50,8 +50,9 @@ function dropEmptyProvenance(run: Run): void {
 function messageMapFor(map: CompiledMap, message: Hl7Message): { what: CompiledMessage; event: string } {
   const header = message.segments[0];
   if (header?.name !== 'MSH') throw new Problem('structure', 'the message does not begin with MSH');
-  const [type] = header.field(9);
-  const [code = '', glued = ''] = (type?.get(1) ?? '').split('_');
+  const type = header.field(9)[0];
+  const first = type?.get(1) ?? '';
+  const [code = '', glued = ''] = first.includes('_') ? first.split('_') : [first];
   const sent = type?.get(2) || glued;
   const event = (sent || message.first('EVN')?.text(1) || map.defaultEvents.get(code) || '').toUpperCase();
   const what = map.messages.get(`${code}^${event}`);

@@ -55,8 +55,8 @@ const whole: Target = {
   isMany: true,
   isSet: () => false,
   put(root, value) {
-    for (const [name, item] of Object.entries(value as Element)) {
-      const known = root[name];
+    for (const name in value as Element) {
+      const [known, item] = [root[name], (value as Element)[name]];
       if (known === undefined) root[name] = item;
       else if (Array.isArray(known) && Array.isArray(item))
         root[name] = [...(known as unknown[]), ...(item as unknown[])];
