@@ -24,10 +24,12 @@ import { numeric } from './number.ts';
 import { observationValue, unitOf } from './observation.ts';
 import type { Part } from './part.ts';
 import {
+  authorityIdentifier,
   authorityName,
   authoritySystem,
   conceptOrganization,
   entityIdentifier,
+  facilityLocation,
   location,
   namedLocation,
   namedPractitioner,
@@ -253,7 +255,8 @@ export const functions: Readonly<Record<string, Converter>> = {
   namedPractitioner: { takes: 'part', convert: namedPractitioner },
   location: { takes: 'part', isKept: true, convert: location },
   dischargeLocation: { takes: 'part', isKept: true, convert: namedLocation },
-  facilityLocation: { takes: 'part', isKept: true, convert: namedLocation },
+  facilityLocation: { takes: 'part', isKept: true, convert: facilityLocation },
+  authorityIdentifier: { takes: 'part', convert: authorityIdentifier },
   specimenSource: { takes: 'part', convert: specimenSource },
   unitText: { takes: 'part', convert: unitText },
   unitSystem: { takes: 'part', convert: unitSystem },

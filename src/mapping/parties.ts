@@ -107,12 +107,28 @@ function readLocation(part: Part, run: Run): Reference | undefined {
       ...(inner === undefined ? undefined : { partOf: { reference: inner.reference } }),
     });
   }
+  const number = placeIdentifier(part, run);
+  if (inner !== undefined && number !== undefined) run.share('Location', key, { identifier: [number] });
   const description = part.get(9);
   const kind = part.get(6);
   if (inner !== undefined && kind !== '') run.share('Location', key, { type: [{ text: kind }] });
   if (inner === undefined && description === '') return undefined;
   if (description !== '') inner = run.share('Location', inner ? key : ['description', description], { description });
   return { reference: (inner as DraftBuilder).reference, display: names.reverse().join(', ') || description };
+}
+
+/** PL.10 and PL.11: the place by a number of its own. @see HL7 v2.5.1 section 2.A.53 */
+function placeIdentifier(part: Part, run: Run): Element | undefined {
+  const number = part.peek(10) === '' ? undefined : entityIdentifier(part.child(10), run);
+  if (number === undefined) return undefined;
+  const authority = part.child(11);
+  const system = number['system'] ?? authoritySystem(authority, run);
+  const name = number['assigner'] === undefined ? authorityName(authority) : undefined;
+  return {
+    ...(system === undefined ? undefined : { system }),
+    ...number,
+    ...(name === undefined ? undefined : { assigner: { display: name } }),
+  };
 }
 
 /** NDL: a CNN (person) in its first component; senders also put an XCN there. @see HL7 v2-to-FHIR, CNN[Practitioner] */
@@ -145,6 +161,33 @@ export function namedLocation(part: Part, run: Run): Reference | undefined {
   if (name === '') return undefined;
   const draft = run.share('Location', ['name', name], { name });
   return { reference: draft.reference, display: name };
+}
+
+/** HD as the place where something happened (EVN-7). @see HL7 v2-to-FHIR, HD[Location] */
+export function facilityLocation(part: Part, run: Run): Reference | undefined {
+  const [name, universal] = [part.get(1), part.peek(2)];
+  const uri = universalUri(universal, part.peek(3));
+  const value = uri ?? universal;
+  if (name === '' && value === '') return undefined;
+  if (value !== '') for (const component of [2, 3]) part.take(component);
+  const system = uri === undefined ? part.peek(3) && localUri(run.context.owner, 'authority', part.peek(3)) : rfc3986;
+  const draft = run.share('Location', ['name', name || value], {
+    ...(name === '' ? undefined : { name }),
+    ...(value === '' ? undefined : { identifier: [{ ...(system === '' ? undefined : { system }), value }] }),
+  });
+  return name === '' ? { reference: draft.reference } : { reference: draft.reference, display: name };
+}
+/** The system of identifiers that are URIs. @see https://hl7.org/fhir/R4/datatypes.html#Identifier */
+const rfc3986 = 'urn:ietf:rfc:3986';
+
+/** HD as an Identifier: of an application, which has no other (MSH-3). @see HL7 v2-to-FHIR, HD[Identifier] */
+export function authorityIdentifier(part: Part, run: Run): Element | undefined {
+  const [name, universal] = [part.get(1), part.get(2)];
+  const uri = universalUri(universal, part.get(3));
+  if (uri !== undefined)
+    return { system: rfc3986, value: uri, ...(name === '' ? undefined : { assigner: { display: name } }) };
+  const value = name || universal;
+  return value === '' ? undefined : { system: localUri(run.context.owner, 'authority', 'MSH-3'), value };
 }
 
 /** HD as Identifier.system. @see HL7 v2-to-FHIR, HD[uri] */
