@@ -54,7 +54,7 @@ describe('PID-5 -> Patient.name (XPN)', () => {
     ['S', 'anonymous'],
   ]) {
     it(`XPN.7 ${code} is the use ${use}`, () => {
-      assert.deepEqual(names(`Lin^Mei^^^^^${code}`), [{ use, family: 'Lin', given: ['Mei'] }]);
+      assert.equal(names(`Lin^Mei^^^^^${code}`)[0]?.['use'], use);
     });
   }
 
