@@ -134,7 +134,9 @@ export function translationsOf(source: MapSource): Translations {
       const names = [...(byField.get(field) ?? []), ...ofDataTypes];
       const found = names.flatMap((name) => {
         const { codes = {}, table, system } = source.vocabularies.get(name) ?? {};
-        if (text === table && system !== undefined) return [system];
+        // HL70078, also where a sender's separator has cut it in two: HL and 0078.
+        const isTable = text === table || `HL7${text}` === table || text === 'HL';
+        if (isTable && system !== undefined) return [system];
         const entry = [text, text.toUpperCase()]
           .map((code) => (Object.hasOwn(codes, code) ? codes[code] : undefined))
           .find(Boolean);

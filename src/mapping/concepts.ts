@@ -56,12 +56,17 @@ function addCoding(
   const code = sent(part, codeAt);
   const display = sent(part, displayAt);
   if (code === '' && display === '') return;
-  const name = sent(part, systemAt);
+  const name = tableName(sent(part, systemAt));
   const version = sent(part, versionAt);
   const coding = translate(codings, cleanCode(code), display, name, run, info);
   if (coding === undefined) return;
   if (version !== '') coding.version = version;
   codings.push(coding);
+}
+
+/** A table whose name a sender's separator has cut in two: HL&0078 is HL70078. */
+function tableName(name: string): string {
+  return name.startsWith('HL&') && /^HL&\d{4}$/.test(name) ? `HL7${name.slice(3)}` : name;
 }
 
 function sent(part: Part, index: number): string {

@@ -15,8 +15,9 @@ export function decodeEncapsulated(text: string, encoding: string): Buffer | und
     return digits.length % 2 === 0 && /^[0-9A-Fa-f]+$/.test(digits) ? Buffer.from(digits, 'hex') : undefined;
   }
   if (encoding !== 'base64' || !base64.test(digits)) return undefined;
-  // One character alone carries no byte: the end is missing.
-  return digits.replace(/=+$/, '').length % 4 === 1 ? undefined : Buffer.from(digits, 'base64');
+  const bytes = Buffer.from(digits, 'base64');
+  // Bits that belong to no byte: the end is missing, and what is there is kept as it was sent.
+  return bytes.toString('base64').replace(/=+$/, '') === digits.replace(/=+$/, '') ? bytes : undefined;
 }
 const whiteSpace = /\s/;
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;

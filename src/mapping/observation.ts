@@ -5,7 +5,7 @@
  * @see HL7 v2-to-FHIR, OBX[Observation] OBX-5 and OBX[Observation-Component]
  */
 import { cleanCode, codingSystem, toConcept } from './concepts.ts';
-import { dataAbsentReasonUrl, Extended } from './extensions.ts';
+import { dataAbsentReasonUrl, Extended, original } from './extensions.ts';
 import { decodeEncapsulated, encapsulatedAs, mediaType } from './encapsulated.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
@@ -259,8 +259,12 @@ export function pointerAttachment(part: Part): Element | undefined {
   const url = part.peek(1);
   if (!/^\S+$/.test(url)) return undefined;
   part.take(1);
+  const sent = `${part.peek(3)}/${part.peek(4)}`;
   const contentType = mediaType(part, 3);
-  return { ...(contentType === undefined ? undefined : { contentType }), url };
+  if (contentType === undefined) return { url };
+  // A media type is written in lower case; how the sender wrote it stays beside.
+  const beside = contentType === sent ? undefined : { extension: [original(sent)] };
+  return { ...beside, contentType, url };
 }
 
 const values: Readonly<Record<string, Value | undefined>> = {
