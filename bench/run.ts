@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly seconds: number;
 }
 
-const topics = ['accept', 'searchable', 'convert', 'facade', 'start'] as const;
+const topics = ['accept', 'searchable', 'convert', 'maps', 'facade', 'start'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
