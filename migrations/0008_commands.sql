@@ -12,11 +12,13 @@ create table sent_list (
   channel text     collate "C" not null,
   type    smallint not null,
   ids     text[]   collate "C" not null,
+  -- When the message that said so was received: one that is processed later than it came does not bring its list back.
+  received_at timestamptz(3) not null,
   primary key (bucket, patient, segment, visit, channel)
 );
 
 -- Pairs of records that their source says are one person's (merge, link). They hold whatever identifiers the records show,
--- until the source takes them back. `low` < `high`.
+-- until the source takes them back. `low` < `high`; `at` is when the latest message that says so was received.
 create table person_assertion (
   low      text        collate "C" not null,
   high     text        collate "C" not null,

@@ -36,12 +36,14 @@ function groupsOf(messages: readonly Converted[]): [Converted, ...Converted[]][]
 }
 
 async function applyCommands(tx: Tx, message: Converted, at: Date): Promise<void> {
-  const { commands } = message.mapped;
+  const { receivedAt, mapped } = message;
+  const { commands } = mapped;
   const owner = message.endpoint.organization;
   // Before the message's own words, which say that the former number is no more.
   const renumbered = commands.filter((command): command is RenumberCommand => command.kind === 'renumber');
   await write(tx, [message], await carryOver(tx, renumbered, owner), at);
-  for (const command of commands) if (command.kind !== 'renumber') await carryOut(tx, command, { owner, at });
+  for (const command of commands)
+    if (command.kind !== 'renumber') await carryOut(tx, command, { owner, at, receivedAt });
 }
 
 async function write(tx: Tx, messages: readonly Converted[], before: readonly Write[], at: Date): Promise<void> {

@@ -8,7 +8,7 @@ import type { RenumberCommand } from '../mapping/draft.ts';
 import { unmappedUrl } from '../mapping/extensions.ts';
 import { commit } from '../store/commit.ts';
 import type { Write, Written } from '../store/row.ts';
-import { readRows, type Key } from '../store/rows.ts';
+import { lockRows, readRows, type Key } from '../store/rows.ts';
 import type { State } from '../store/version.ts';
 
 /** The number itself, and what says that it is not used any more. */
@@ -88,8 +88,9 @@ function withoutDiagnoses(visit: AnyResource, gone: ReadonlySet<string>): AnyRes
 
 const keyOf = (type: string, id: string): Key => ({ bucket: ownBucket(id), type, id });
 
-/** By id; what is not there, deleted, or another's is left out. Ids that the mapping derives carry their bucket. */
+/** By id, and locked until the transaction ends; what is not there, deleted, or another's is left out. Ids that the mapping derives carry their bucket. */
 async function readOwn(tx: Tx, keys: readonly Key[], owner: string): Promise<Map<string, AnyResource>> {
+  await lockRows(tx, keys);
   const rows = await readRows(tx, keys);
   const own = rows.filter((row: State) => row.owner === owner && !row.isDeleted);
   return new Map(own.map(({ id, body }) => [id, parseJson(body) as AnyResource]));

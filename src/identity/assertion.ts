@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { raw, sql } from '../db/sql.ts';
 import { contradiction, lockGroup, membersMax, type LinkOutcome } from './link.ts';
 import { connect, leave, log } from './member.ts';
 
@@ -15,19 +15,32 @@ export interface Assertion {
   readonly owner: string;
   readonly evidence: object;
   readonly at: Date;
+  /** When the source said so: of two words that contradict each other the later holds, whichever is processed first. */
+  readonly receivedAt: Date;
+}
+
+/** True when the source has said the opposite of the pair in a message that was received later. */
+export async function isTakenBack(tx: Tx, assertion: Assertion, isRetraction: boolean): Promise<boolean> {
+  const { patient, other, owner, receivedAt } = assertion;
+  const [low, high] = pairOf(patient, other);
+  const opposite = raw(isRetraction ? 'person_assertion' : 'person_split');
+  const rows = await tx.query(sql`
+    select from ${opposite}
+    where low = ${low} and high = ${high} and owner = ${owner} and at > ${receivedAt.toISOString()}::timestamptz`);
+  return rows.length > 0;
 }
 
 /** Makes one person of the two records, and of everybody linked to either; a veto is logged and leaves them as they are. */
 export async function assertLink(tx: Tx, assertion: Assertion): Promise<LinkOutcome | undefined> {
-  const { patient, other, owner, evidence, at } = assertion;
+  const { patient, other, owner, evidence, at, receivedAt } = assertion;
   const group = await lockGroup(tx, [patient, other]);
   const [low, high] = pairOf(patient, other);
   // Its own word against it is taken back; what a person decided stays.
   await tx.query(sql`delete from person_split where low = ${low} and high = ${high} and owner = ${owner}`);
   await tx.query(sql`
     insert into person_assertion (low, high, owner, evidence, at)
-    values (${low}, ${high}, ${owner}, ${JSON.stringify(evidence)}::jsonb, ${at.toISOString()}::timestamptz)
-    on conflict (low, high) do nothing`);
+    values (${low}, ${high}, ${owner}, ${JSON.stringify(evidence)}::jsonb, ${receivedAt.toISOString()}::timestamptz)
+    on conflict (low, high) do update set at = greatest(person_assertion.at, excluded.at)`);
   const others = group.filter((member) => member !== patient);
   const veto = group.length > membersMax ? 'too many records' : await contradiction(tx, group);
   if (veto !== undefined) {
@@ -43,14 +56,14 @@ export async function assertLink(tx: Tx, assertion: Assertion): Promise<LinkOutc
  * goes with that one.
  */
 export async function retractLink(tx: Tx, assertion: Assertion): Promise<LinkOutcome | undefined> {
-  const { patient, other, owner, evidence, at } = assertion;
+  const { patient, other, owner, evidence, at, receivedAt } = assertion;
   const group = await lockGroup(tx, [patient, other]);
   const [low, high] = pairOf(patient, other);
   await tx.query(sql`delete from person_assertion where low = ${low} and high = ${high} and owner = ${owner}`);
   await tx.query(sql`
     insert into person_split (low, high, at, reason, owner)
-    values (${low}, ${high}, ${at.toISOString()}::timestamptz, ${'separated by its source'}, ${owner})
-    on conflict (low, high) do nothing`);
+    values (${low}, ${high}, ${receivedAt.toISOString()}::timestamptz, ${'separated by its source'}, ${owner})
+    on conflict (low, high) do update set at = greatest(person_split.at, excluded.at)`);
   const members = await membersOf(tx, patient);
   if (!members.includes(other)) return undefined;
   const around = await connectedTo(tx, patient, group, other);

@@ -106,6 +106,33 @@ describe('identity commands, from message to store', () => {
     assert.equal((await person('A1')).length, 2, 'its own word against it is taken back');
   });
 
+  it('a merge that its source has taken back since stays so, when it is replayed', async () => {
+    const at = (minutes: number): Date => new Date(world.at.getTime() + minutes * 60_000);
+    const merge = message('A40', [pid('O2'), mrg('O1')]);
+    const unlink = message('A37', [pid('O1'), pid('O2')]);
+    await world.apply([merge], undefined, at(1));
+    await world.apply([unlink], undefined, at(2));
+    await world.apply([merge], undefined, at(1));
+    assert.equal((await patient('O1'))['active'], true);
+    assert.equal((await patient('O2'))['link'], undefined);
+    assert.deepEqual(await person('O1'), [patientId('O1')]);
+    await world.apply([message('A40', [pid('O2'), mrg('O1')])], undefined, at(3));
+    await world.apply([unlink], undefined, at(2));
+    assert.equal((await patient('O1'))['active'], false, 'the later word holds');
+    assert.equal((await person('O1')).length, 2);
+  });
+
+  it('merges of the same records by several workers at once all end, and end right', async () => {
+    const texts = ['E2', 'E3', 'E4', 'E5'].flatMap((number) => [
+      message('A40', [pid('E1'), mrg(number)]),
+      message('A08', [pid(number, 'Lin^Meili')]),
+    ]);
+    await Promise.all(texts.map((text) => world.apply([text])));
+    assert.equal((await person('E1')).length, 5);
+    assert.equal(((await patient('E1'))['link'] as unknown[]).length, 4);
+    for (const number of ['E2', 'E3', 'E4', 'E5']) assert.equal((await patient(number))['active'], false);
+  });
+
   it('A37 undoes a merge: the retired record is in use again', async () => {
     await world.apply([message('A40', [pid('W2'), mrg('W1')])]);
     await world.apply([message('A37', [pid('W1'), pid('W2')])]);

@@ -46,14 +46,14 @@ export async function givenWorld() {
     at,
     stored,
     /** Applies the messages in one transaction. */
-    apply: (texts: readonly string[], endpoint = hospital): Promise<void> =>
+    apply: (texts: readonly string[], endpoint = hospital, receivedAt = at): Promise<void> =>
       database.inTransaction((tx) =>
         applyMessages(
           tx,
           texts.map((text, index) => ({
             messageId: index,
             endpoint,
-            receivedAt: at,
+            receivedAt,
             mapped: mapped(text, endpoint),
           })),
           at,

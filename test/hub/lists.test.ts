@@ -101,6 +101,17 @@ describe('whole lists (HL7 v2.5.1 section 2.10.4.1), from message to store', () 
     assert.deepEqual(await areThere('AllergyIntolerance', list), [true, false]);
   });
 
+  it('a message that is processed later than it came does not bring its list back', async () => {
+    const list = ids('P15', [allergy('A'), allergy('B')], 'AllergyIntolerance');
+    await send('P15', [allergy('A')], 'A01');
+    await send('P15', [allergy('A'), allergy('B')]);
+    const late = message('A08', [pid('P15'), visit('V-P15'), allergy('A')]);
+    await world.apply([late], undefined, new Date(world.at.getTime() - 1));
+    assert.deepEqual(await areThere('AllergyIntolerance', list), [true, true]);
+    await world.apply([late], undefined, new Date(world.at.getTime() + 1));
+    assert.deepEqual(await areThere('AllergyIntolerance', list), [true, false]);
+  });
+
   it('a result is no registration: its lists are not whole', async () => {
     const list = ids('P10', [allergy('A')], 'AllergyIntolerance');
     await send('P10', [allergy('A')], 'A01');
