@@ -90,6 +90,7 @@ import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
 import { parseDtm, parseTm } from './time.ts';
 import { timing, timingQuantity } from './timing.ts';
+import { vaccineDetails, vaccineForecast } from './vaccination.ts';
 
 /** What a rule says beside the value. */
 export interface RuleInfo {
@@ -261,6 +262,8 @@ export const functions: Readonly<Record<string, Converter>> = {
   unitText: { takes: 'part', convert: unitText },
   unitSystem: { takes: 'part', convert: unitSystem },
   unitCode: { takes: 'part', convert: unitCode },
+  vaccineDetails: { takes: 'segment', convert: vaccineDetails },
+  vaccineForecast: { takes: 'segment', convert: vaccineForecast },
   timing: { takes: 'segment', convert: timing },
   timingQuantity: { takes: 'part', convert: timingQuantity },
   conceptText: { takes: 'part', convert: conceptText },
