@@ -97,6 +97,8 @@ describe('OBX after RXA, by OBX-4', () => {
   });
 });
 
+const loinc = (code: string, display: string): unknown => ({ coding: [{ system: 'http://loinc.org', code, display }] });
+
 describe('RXA-5 998 with a forecast -> ImmunizationRecommendation', () => {
   const none = vaccine({ 5: '998^No vaccine administered^CVX', 20: 'NA', 6: '999' });
   const forecast = [
@@ -112,21 +114,29 @@ describe('RXA-5 998 with a forecast -> ImmunizationRecommendation', () => {
     const mapped = vaccinated(['MSA|AA|Q1', order, none, ...forecast], 'RSP^K11');
     assert.equal(drafts(mapped, 'Immunization').length, 0);
     const made = resource(mapped, 'ImmunizationRecommendation');
-    const [first, second] = made['recommendation'] as Record<string, any>[];
     assert.equal(made['date'], '2024-05-06');
-    assert.equal(first?.['vaccineCode'][0].coding[0].code, '20');
-    assert.equal(first?.['forecastStatus'].coding[0].code, 'overdue');
-    assert.equal(first?.['forecastStatus'].coding[1].code, 'LA13423-1');
-    assert.equal(first?.['doseNumberPositiveInt'], 4);
-    assert.deepEqual(
-      first?.['dateCriterion'].map(({ code, value }: Record<string, any>) => [code.coding[0].code, value]),
-      [
-        ['30981-5', '2024-05-15'],
-        ['30980-7', '2024-06-01'],
-      ],
-    );
-    assert.equal(second?.['vaccineCode'][0].coding[0].code, '03');
-    assert.deepEqual(Object.keys(second?.['forecastStatus']), ['extension']);
+    assert.deepEqual(made['recommendation'], [
+      {
+        vaccineCode: [{ coding: [{ system: 'http://hl7.org/fhir/sid/cvx', code: '20', display: 'DTaP' }] }],
+        forecastStatus: {
+          coding: [
+            { system: 'http://terminology.hl7.org/CodeSystem/immunization-recommendation-status', code: 'overdue' },
+            { system: 'http://loinc.org', code: 'LA13423-1', display: 'Overdue' },
+          ],
+        },
+        dateCriterion: [
+          { code: loinc('30981-5', 'Earliest date to give'), value: '2024-05-15' },
+          { code: loinc('30980-7', 'Date vaccine due'), value: '2024-06-01' },
+        ],
+        doseNumberPositiveInt: 4,
+      },
+      {
+        vaccineCode: [{ coding: [{ system: 'http://hl7.org/fhir/sid/cvx', code: '03', display: 'MMR' }] }],
+        forecastStatus: {
+          extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
+        },
+      },
+    ]);
   });
 
   it('998 without a forecast stays an Immunization that was not done', () => {
