@@ -246,7 +246,7 @@ function encapsulatedAttachment(part: Part): Element | undefined {
   part.take(5);
   // att-1: data has a content type; what the sender does not name is bytes.
   const contentType = mediaType(part, 2) ?? 'application/octet-stream';
-  return { ...encapsulatedAs(part), contentType, data: bytes.toString('base64') };
+  return { contentType, data: bytes.toString('base64'), ...encapsulatedAs(part) };
 }
 
 /** RP: a pointer, never followed by the hub. @see HL7 v2-to-FHIR, RP[Attachment] */

@@ -63,7 +63,7 @@ describe('OBX-5 -> Observation.value[x], by OBX-2 (HL7 v2-to-FHIR, OBX[Observati
       'ED',
       'LIS^application^pdf^Base64^SGVsbG8=',
       '',
-      '"valueAttachment":{"contentType":"application/pdf","data":"SGVsbG8="}',
+      '"valueAttachment":{"contentType":"application/pdf","data":"SGVsbG8=",',
     ],
     ['ED', 'LIS^text^plain^Hex^4869', '', '"data":"SGk="'],
     ['ED', 'LIS^application^pdf^Base64^not base64', '', '"valueString":"LIS^application^pdf^Base64^not base64"'],
