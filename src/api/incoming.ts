@@ -85,7 +85,7 @@ export function checkContentType(
 export const resourceMediaTypes = ['application/fhir+json', 'application/json'];
 export const formMediaTypes = ['application/x-www-form-urlencoded'];
 
-async function readText(request: IncomingMessage): Promise<string> {
+export async function readText(request: IncomingMessage): Promise<string> {
   const bytes = await readBytes(request, bodyBytesMax);
   try {
     return utf8.decode(bytes);

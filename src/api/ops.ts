@@ -16,6 +16,7 @@ import {
 import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
 import { mapRoutes, replay, type Handle, type MapService } from './ops-maps.ts';
+import { outboundRoutes, type QueueOutbound } from './ops-outbound.ts';
 import type { Reporter } from './pipeline.ts';
 import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
 
@@ -24,6 +25,8 @@ export interface OpsOptions extends MapService {
   readonly report: Reporter;
   /** The Bundle these bytes would become, as JSON. @throws Problem for content that cannot be converted */
   preview(bytes: Uint8Array, endpoint: string | undefined): Promise<string>;
+  /** Puts a message to a hospital into the queue. */
+  readonly send: QueueOutbound;
 }
 
 export function opsRouter(options: OpsOptions): Router {
@@ -48,7 +51,8 @@ export function opsRouter(options: OpsOptions): Router {
       };
     }),
   );
-  for (const [method, path, handle] of mapRoutes(options)) router[method](path, serve(handle));
+  const routes = [...mapRoutes(options), ...outboundRoutes(options.database, options.send)];
+  for (const [method, path, handle] of routes) router[method](path, serve(handle));
   router.post(
     '/replay',
     serve((_request, query) => replay(options.database, query, filterOf(query, replayParameters))),

@@ -25,6 +25,7 @@ import type { Intake } from './intake.ts';
 import type { Logger } from './log.ts';
 import { openMapService } from './maps.ts';
 import type { Metrics } from './metrics.ts';
+import { queueOutbound } from './outbound.ts';
 import { loadSecret } from './secret.ts';
 
 export interface AppOptions {
@@ -101,7 +102,15 @@ export async function openApp(options: AppOptions): Promise<Express> {
       noCache(response);
       response.sendFile(join(root, 'portal', 'console.html'), { cacheControl: false });
     });
-    app.use('/ops', opsRouter({ authenticator, report, ...openMapService(database, options.endpoints) }));
+    app.use(
+      '/ops',
+      opsRouter({
+        authenticator,
+        report,
+        send: (request) => queueOutbound(database, options.audit, request),
+        ...openMapService(database, options.endpoints),
+      }),
+    );
   }
   if (intake !== undefined) {
     app.use('/hl7v2', hl7Router({ authenticator, report, receive: (bytes, from) => intake.receive(bytes, from) }));

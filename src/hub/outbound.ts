@@ -7,7 +7,7 @@ import type { Audit } from '../access/audit.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { addDestination, type Destination, type NewDestination } from '../outbound/destination.ts';
-import { dictionaryOf, sendMessage, type Queued, type SendRequest } from '../outbound/send.ts';
+import { sendMessage, type Queued, type SendRequest } from '../outbound/send.ts';
 import { startSending, type Sending, type Transport } from '../outbound/sender.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -55,7 +55,6 @@ export async function queueOutbound(database: Database, audit: Audit, request: S
 
 /** @throws Problem value, not-supported, conflict */
 export async function registerDestination(database: Database, wanted: NewDestination): Promise<Destination> {
-  if (wanted.version !== undefined) await dictionaryOf(wanted.version);
   const charset = wanted.charset === undefined ? undefined : findCharset(wanted.charset);
   if (wanted.charset !== undefined && charset === undefined) {
     throw new Problem('value', 'the hub does not know this charset', {

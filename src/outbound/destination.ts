@@ -7,6 +7,7 @@ import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Party } from './build/message.ts';
+import { versionNames } from './build/version.ts';
 
 /** What happens after a refusal: the destination stands still until a person decides, or goes on with the next. */
 export type RefusalPolicy = 'stop' | 'park';
@@ -89,6 +90,11 @@ function check(wanted: NewDestination): void {
     [/^Organization\/[A-Za-z0-9.-]{1,64}$/.test(wanted.organization), 'organization', 'Organization/<id>'],
     [/^[A-Za-z0-9.:-]{1,253}$/.test(wanted.host), 'host', 'a host name or an address'],
     [Number.isInteger(wanted.port) && wanted.port > 0 && wanted.port < 65_536, 'port', 'a number from 1 to 65535'],
+    [
+      versionNames.some((name) => name === (wanted.version ?? versionDefault)),
+      'version',
+      `one of ${versionNames.join(', ')}`,
+    ],
     [parties.every((name) => name !== '' && name.length <= partyCharsMax), 'facility', 'names of 1 to 180 characters'],
   ];
   for (const [isMet, expression, rule] of rules) {

@@ -126,7 +126,7 @@ export interface OutboundFilter {
 }
 
 /** A page for a person; more with `after`. */
-const pageRows = 1_000;
+export const pageRows = 1_000;
 
 export async function listOutbound(
   db: Tx,

@@ -2,16 +2,15 @@
  * An operator sends something to a hospital: build, record who is shown what of whom, queue. In this order: nothing is
  * queued that the trail does not have.
  */
-import type { HL7Dictionary } from 'hl7v2-dictionary';
 import { auditEntries, type Audit, type AuditContext } from '../access/audit.ts';
 import type { Database } from '../db.ts';
-import { Problem } from '../fhir/problem.ts';
 import { assertValid } from '../fhir/validate.ts';
 import { buildMessage, parseMessageType } from './build/message.ts';
 import { readSource, sourceOf, type Source } from './build/source.ts';
 import { writeMessage } from './build/write.ts';
 import { collect, recipientOf } from './collect.ts';
 import type { Destination } from './destination.ts';
+import { versionOf } from './dictionary.ts';
 import { queueMessage } from './queue.ts';
 
 export interface SendOptions {
@@ -59,7 +58,7 @@ export async function sendMessage(options: SendOptions, request: SendRequest): P
   const { version, charset, sender, receiver, ackMode } = destination;
   const outgoing = { sender, receiver, version, charset, ackMode, controlId, trigger: type.trigger, at };
   const segments = buildMessage(type, source, outgoing);
-  const { text, omitted } = writeMessage(segments, await dictionaryOf(version), type.structure);
+  const { text, omitted } = writeMessage(segments, await versionOf(version), type.structure);
   const bytes = options.encode(text, charset);
   await audit.record(auditEntries({ ...context, ...subject }, shown));
   const id = await queueMessage(database, { destination, type: `${type.code}^${type.trigger}`, controlId, bytes }, at);
@@ -88,16 +87,4 @@ async function contentOf(
   // What an operator brings along is not read from the store; of whom it is stands in the trail all the same.
   const shown = source.all('Patient').map(({ id = null }) => ({ patient: id, decidedBy: `operator:${operator}` }));
   return { source, shown, subject: {} };
-}
-
-/** @throws Problem not-supported for a version that the dictionary does not have */
-export async function dictionaryOf(version: string): Promise<HL7Dictionary> {
-  // Loaded with the first message: 25 MB and up to a second that most processes never need.
-  const { dictionaries } = await import('hl7v2-dictionary');
-  const found = (dictionaries as Readonly<Record<string, HL7Dictionary | undefined>>)[version];
-  if (found !== undefined) return found;
-  throw new Problem('not-supported', 'no dictionary has this version of HL7v2', {
-    expression: 'MSH-12',
-    hint: `Choose one of ${Object.keys(dictionaries).join(', ')}.`,
-  });
 }

@@ -5,8 +5,9 @@ import { encodeMessage } from '../../adapters/hl7v2/encode.ts';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
 import { buildMessage, messageTypes, parseMessageType, type Outgoing } from '../../src/outbound/build/message.ts';
 import { readSource } from '../../src/outbound/build/source.ts';
+import { versionNames } from '../../src/outbound/build/version.ts';
 import { escape, writeMessage } from '../../src/outbound/build/write.ts';
-import { dictionaryOf } from '../../src/outbound/send.ts';
+import { versionOf } from '../../src/outbound/dictionary.ts';
 import { appointmentBundle, hardText, outgoing } from './given.ts';
 
 async function write(
@@ -17,7 +18,7 @@ async function write(
   const parsed = parseMessageType(type);
   const header = { ...outgoing, trigger: parsed.trigger, ...changes };
   const segments = buildMessage(parsed, readSource(JSON.stringify(bundle)), header);
-  return writeMessage(segments, await dictionaryOf(header.version), parsed.structure);
+  return writeMessage(segments, await versionOf(header.version), parsed.structure);
 }
 
 /** `AIS-3.2`, `PID-3~2.4.2`, the second NTE as `NTE(2)-3`. */
@@ -214,6 +215,15 @@ describe('Appointment -> SIU and SRM, read back field by field', () => {
     assert.deepEqual(names, ['MSH', 'SCH', 'TQ1', 'NTE', 'NTE', 'PID', 'RGS', 'AIS', 'AIG', 'AIL', 'AIP', '']);
   });
 
+  for (const version of ['2.3', '2.3.1', '2.4', '2.5', '2.6', '2.7', '2.8']) {
+    it(`version ${version} has all that it requires`, async () => {
+      for (const type of ['SIU^S12', 'SRM^S01']) {
+        const { text } = await write(type, appointmentBundle, { version });
+        assert.match(text, /张伟/);
+      }
+    });
+  }
+
   it('leaves out what version 2.3 has no place for, and says so', async () => {
     const { text, omitted } = await write('SIU^S12', appointmentBundle, { version: '2.3' });
     assert.ok(!text.includes('TQ1|'));
@@ -244,6 +254,11 @@ describe('Appointment -> SIU and SRM, read back field by field', () => {
     assert.throws(() => parseMessageType('ADT^A01'), { code: 'not-supported' });
     assert.ok(messageTypes.includes('SIU^S26') && messageTypes.includes('SRM^S01'));
   });
+});
+
+it('the versions a destination may have are those of the dictionary', async () => {
+  for (const name of versionNames) assert.equal((await versionOf(name)).version, name);
+  await assert.rejects(versionOf('2.9'), { code: 'not-supported' });
 });
 
 describe('escape', () => {
@@ -400,7 +415,7 @@ describe('DiagnosticReport -> ORU^R01', () => {
     });
     const parsed = parseMessageType('ORU^R01');
     const segments = buildMessage(parsed, readSource(text.replace('"value":7}', '"value":7.50}')), outgoing);
-    assert.match(writeMessage(segments, await dictionaryOf('2.5.1'), 'ORU_R01').text, /\|7\.50\|/);
+    assert.match(writeMessage(segments, await versionOf('2.5.1'), 'ORU_R01').text, /\|7\.50\|/);
   });
 
   it('sends a presented form as ED, byte for byte', async () => {

@@ -253,10 +253,14 @@ function resource(
   });
   const place = source.find(actor, 'Location', appointment);
   if (place !== undefined) {
-    return { name: 'AIL', fields: { 3: one(pl(locationsOf(source, place))), 4: one(cwe(role)), ...times(6) } };
+    // Required by some versions, as AIP-4 is.
+    const kind = role ?? place.type?.[0] ?? place.physicalType ?? { text: 'Location' };
+    return { name: 'AIL', fields: { 3: one(pl(locationsOf(source, place))), 4: one(cwe(kind)), ...times(6) } };
   }
   const person = personOf(source, appointment, participant);
-  if (person !== undefined) return { name: 'AIP', fields: { 3: one(xcn(person)), 4: one(cwe(role)), ...times(6) } };
+  if (person !== undefined) {
+    return { name: 'AIP', fields: { 3: one(xcn(person)), 4: one(cwe(role ?? { text: 'Practitioner' })), ...times(6) } };
+  }
   const thing = source.find(actor, 'Device', appointment) ?? source.find(actor, 'HealthcareService', appointment);
   if (thing === undefined) return undefined;
   const name = thing.resourceType === 'Device' ? thing.deviceName?.[0]?.name : thing.name;

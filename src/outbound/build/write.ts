@@ -4,9 +4,9 @@
  *
  * The package `hl7v2` could write too; docs/decisions/0009 says why it does not.
  */
-import type { HL7Dictionary } from 'hl7v2-dictionary';
 import { Problem } from '../../fhir/problem.ts';
 import { isEmpty, type Component, type Segment, type Value } from './segment.ts';
+import type { FieldDefinition, Version } from './version.ts';
 
 export interface Written {
   /** With CR at the end of each segment. */
@@ -19,43 +19,31 @@ export interface Written {
  * @param structure MSH-9.3, as `SIU_S12`
  * @throws Problem not-supported for a version without this message, required for an empty field that it requires
  */
-export function writeMessage(segments: readonly Segment[], dictionary: HL7Dictionary, structure: string): Written {
-  const message = dictionary.messages[structure];
-  if (message?.segments === undefined) {
-    throw new Problem('not-supported', `HL7 v${dictionary.version} has no ${structure}`, {
+export function writeMessage(segments: readonly Segment[], version: Version, structure: string): Written {
+  const known = version.messages[structure];
+  if (known === undefined) {
+    throw new Problem('not-supported', `HL7 v${version.version} has no ${structure}`, {
       expression: 'MSH-12',
       hint: 'Give the destination another version.',
     });
   }
-  const known = segmentsOf(message.segments);
   const omitted: string[] = [];
   let text = '';
   for (const segment of segments) {
-    if (!known.has(segment.name) || dictionary.segments[segment.name] === undefined) omitted.push(segment.name);
-    else text += `${writeSegment(segment, dictionary, omitted)}\r`;
+    const isKnown = known.includes(segment.name) && version.segments[segment.name] !== undefined;
+    if (isKnown) text += `${writeSegment(segment, version, omitted)}\r`;
+    else omitted.push(segment.name);
   }
   return { text, omitted };
-}
-
-type Structure = Readonly<Record<string, { readonly segments?: Structure } | undefined>>;
-
-function segmentsOf(structure: Structure): Set<string> {
-  const names = new Set<string>();
-  for (const [name, part] of Object.entries(structure)) {
-    // ORM: one of several segments in a place, as `OBR,RQD,RXO`.
-    if (part?.segments === undefined) for (const one of name.split(',')) names.add(one);
-    else for (const one of segmentsOf(part.segments)) names.add(one);
-  }
-  return names;
 }
 
 /** MSH-1 and MSH-2: the separators that receivers expect. */
 const fieldSeparator = '|';
 const encodingCharacters = '^~\\&';
 
-function writeSegment(segment: Segment, dictionary: HL7Dictionary, omitted: string[]): string {
+function writeSegment(segment: Segment, version: Version, omitted: string[]): string {
   const { name } = segment;
-  const definitions = dictionary.segments[name]?.fields ?? {};
+  const definitions = version.segments[name] ?? {};
   const isHeader = name === 'MSH';
   const texts: string[] = isHeader ? [name, encodingCharacters] : [name];
   const offset = isHeader ? 1 : 0;
@@ -66,11 +54,10 @@ function writeSegment(segment: Segment, dictionary: HL7Dictionary, omitted: stri
       omitted.push(`${name}-${position}`);
       continue;
     }
-    const isSingle = definition.rep === 1 || definition.rep === undefined;
-    const fitting = isSingle ? values.slice(0, 1) : values;
+    const fitting = definition.isRepeating ? values : values.slice(0, 1);
     if (fitting.length < values.length) omitted.push(`${name}-${position}~${fitting.length + 1}`);
     const type = definition.type === 'VARIES' ? (plainField(segment, 2) ?? 'ST') : definition.type;
-    const written = fitting.map((value) => writeValue(value, type, `${name}-${position}`, dictionary, omitted));
+    const written = fitting.map((value) => writeValue(value, type, `${name}-${position}`, version, omitted));
     while (texts.length < position - offset) texts.push('');
     texts[position - offset] = written.join('~');
   }
@@ -85,33 +72,21 @@ function plainField(segment: Segment, position: number): string | undefined {
 
 function requireFields(
   name: string,
-  definitions: Readonly<Record<string, { opt?: string; desc?: string } | undefined>>,
+  definitions: Readonly<Record<number, FieldDefinition | undefined>>,
   texts: readonly string[],
   offset: number,
 ): void {
   for (const [position, definition] of Object.entries(definitions)) {
-    if (definition?.opt !== 'R' || (Number(position) <= offset + 1 && name === 'MSH')) continue;
-    if ((texts[Number(position) - offset] ?? '') !== '') continue;
-    throw new Problem(
-      'required',
-      `HL7v2 requires ${name}-${position} (${definition.desc ?? ''}), and nothing gives it`,
-      {
-        expression: `${name}-${position}`,
-      },
-    );
+    if (definition?.isRequired !== true || (texts[Number(position) - offset] ?? '') !== '') continue;
+    throw new Problem('required', `HL7v2 requires ${name}-${position} (${definition.name}), and nothing gives it`, {
+      expression: `${name}-${position}`,
+    });
   }
 }
 
-function writeValue(
-  value: Value,
-  type: string,
-  position: string,
-  dictionary: HL7Dictionary,
-  omitted: string[],
-): string {
-  const fields = dictionary.types[type]?.fields;
-  const count = fields === undefined ? 1 : Object.keys(fields).length;
-  const fitting = count < originalTextAt && fields !== undefined ? moveOriginalText(value, count) : value;
+function writeValue(value: Value, type: string, position: string, version: Version, omitted: string[]): string {
+  const count = version.components[type] ?? 1;
+  const fitting = moveOriginalText(value, count);
   if (!isEmpty(fitting.slice(count))) omitted.push(`${position}.${count + 1}`);
   const isFormatted = type === 'FT';
   const texts = fitting.slice(0, count).map((component) => writeComponent(component, isFormatted));
