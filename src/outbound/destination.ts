@@ -7,7 +7,7 @@ import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Party } from './build/message.ts';
-import { versionNames } from './build/version.ts';
+import { versionOf } from './versions.ts';
 
 /** What happens after a refusal: the destination stands still until a person decides, or goes on with the next. */
 export type RefusalPolicy = 'stop' | 'park';
@@ -52,7 +52,7 @@ export function slotOf(destinationId: number): number {
   return destinationId % slotCount;
 }
 
-/** @throws Problem value for a description that breaks a rule, conflict when the name is taken */
+/** @throws Problem value for a description that breaks a rule, not-supported for a version, conflict when the name is taken */
 export async function addDestination(db: Tx, wanted: NewDestination): Promise<Destination> {
   check(wanted);
   const sender = wanted.sender ?? senderDefault;
@@ -83,6 +83,7 @@ export async function findDestination(db: Tx, name: string): Promise<Destination
 }
 
 function check(wanted: NewDestination): void {
+  versionOf(wanted.version ?? versionDefault);
   const { receiver, sender = senderDefault } = wanted;
   const parties = [receiver.application, receiver.facility, sender.application, sender.facility];
   const rules: [boolean, string, string][] = [
@@ -90,11 +91,6 @@ function check(wanted: NewDestination): void {
     [/^Organization\/[A-Za-z0-9.-]{1,64}$/.test(wanted.organization), 'organization', 'Organization/<id>'],
     [/^[A-Za-z0-9.:-]{1,253}$/.test(wanted.host), 'host', 'a host name or an address'],
     [Number.isInteger(wanted.port) && wanted.port > 0 && wanted.port < 65_536, 'port', 'a number from 1 to 65535'],
-    [
-      versionNames.some((name) => name === (wanted.version ?? versionDefault)),
-      'version',
-      `one of ${versionNames.join(', ')}`,
-    ],
     [parties.every((name) => name !== '' && name.length <= partyCharsMax), 'facility', 'names of 1 to 180 characters'],
   ];
   for (const [isMet, expression, rule] of rules) {

@@ -10,8 +10,8 @@ import { readSource, sourceOf, type Source } from './build/source.ts';
 import { writeMessage } from './build/write.ts';
 import { collect, recipientOf } from './collect.ts';
 import type { Destination } from './destination.ts';
-import { versionOf } from './dictionary.ts';
 import { queueMessage } from './queue.ts';
+import { versionOf } from './versions.ts';
 
 export interface SendOptions {
   readonly database: Database;
@@ -58,7 +58,7 @@ export async function sendMessage(options: SendOptions, request: SendRequest): P
   const { version, charset, sender, receiver, ackMode } = destination;
   const outgoing = { sender, receiver, version, charset, ackMode, controlId, trigger: type.trigger, at };
   const segments = buildMessage(type, source, outgoing);
-  const { text, omitted } = writeMessage(segments, await versionOf(version), type.structure);
+  const { text, omitted } = writeMessage(segments, versionOf(version), type.structure);
   const bytes = options.encode(text, charset);
   await audit.record(auditEntries({ ...context, ...subject }, shown));
   const id = await queueMessage(database, { destination, type: `${type.code}^${type.trigger}`, controlId, bytes }, at);

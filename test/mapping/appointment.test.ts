@@ -6,7 +6,7 @@ import type { MappedMessage } from '../../src/mapping/draft.ts';
 import { buildMessage, parseMessageType } from '../../src/outbound/build/message.ts';
 import { readSource } from '../../src/outbound/build/source.ts';
 import { writeMessage } from '../../src/outbound/build/write.ts';
-import { versionOf } from '../../src/outbound/dictionary.ts';
+import { versionOf } from '../../src/outbound/versions.ts';
 import { appointmentBundle, hardText, outgoing } from '../outbound/given.ts';
 import { drafts, map, resource } from './given.ts';
 
@@ -304,7 +304,7 @@ describe('there and back: an Appointment, sent as SIU and mapped again', () => {
   it('says the same', async () => {
     const type = parseMessageType('SIU^S12');
     const segments = buildMessage(type, readSource(JSON.stringify(appointmentBundle)), outgoing);
-    const { text } = writeMessage(segments, await versionOf('2.5.1'), type.structure);
+    const { text } = writeMessage(segments, versionOf('2.5.1'), type.structure);
     const [header = '', ...rest] = text.split('\r').filter((line) => line !== '');
     const message = mapped(rest, 'SIU^S12', { header });
     const appointment = appointmentOf(message);

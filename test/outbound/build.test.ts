@@ -5,9 +5,9 @@ import { encodeMessage } from '../../adapters/hl7v2/encode.ts';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
 import { buildMessage, messageTypes, parseMessageType, type Outgoing } from '../../src/outbound/build/message.ts';
 import { readSource } from '../../src/outbound/build/source.ts';
-import { versionNames } from '../../src/outbound/build/version.ts';
 import { escape, writeMessage } from '../../src/outbound/build/write.ts';
-import { versionOf } from '../../src/outbound/dictionary.ts';
+import { versionOf } from '../../src/outbound/versions.ts';
+import { buildVersions } from '../../src/outbound/versions/build.ts';
 import { appointmentBundle, hardText, outgoing } from './given.ts';
 
 async function write(
@@ -18,7 +18,7 @@ async function write(
   const parsed = parseMessageType(type);
   const header = { ...outgoing, trigger: parsed.trigger, ...changes };
   const segments = buildMessage(parsed, readSource(JSON.stringify(bundle)), header);
-  return writeMessage(segments, await versionOf(header.version), parsed.structure);
+  return writeMessage(segments, versionOf(header.version), parsed.structure);
 }
 
 /** `AIS-3.2`, `PID-3~2.4.2`, the second NTE as `NTE(2)-3`. */
@@ -256,9 +256,14 @@ describe('Appointment -> SIU and SRM, read back field by field', () => {
   });
 });
 
-it('the versions a destination may have are those of the dictionary', async () => {
-  for (const name of versionNames) assert.equal((await versionOf(name)).version, name);
-  await assert.rejects(versionOf('2.9'), { code: 'not-supported' });
+describe('the tables of versions', () => {
+  it('are those of the dictionary', () => {
+    for (const [name, version] of Object.entries(buildVersions())) assert.deepEqual(versionOf(name), version);
+  });
+
+  it('a version that is none is refused', () => {
+    assert.throws(() => versionOf('2.9'), { code: 'not-supported', expression: ['MSH-12'] });
+  });
 });
 
 describe('escape', () => {
@@ -415,7 +420,7 @@ describe('DiagnosticReport -> ORU^R01', () => {
     });
     const parsed = parseMessageType('ORU^R01');
     const segments = buildMessage(parsed, readSource(text.replace('"value":7}', '"value":7.50}')), outgoing);
-    assert.match(writeMessage(segments, await versionOf('2.5.1'), 'ORU_R01').text, /\|7\.50\|/);
+    assert.match(writeMessage(segments, versionOf('2.5.1'), 'ORU_R01').text, /\|7\.50\|/);
   });
 
   it('sends a presented form as ED, byte for byte', async () => {

@@ -49,6 +49,11 @@ export const messageTypes: readonly string[] = Object.entries(kinds).flatMap(([c
   triggers.map((trigger) => `${code}^${trigger}`),
 );
 
+/** Of those. */
+export const messageStructures: readonly string[] = [
+  ...new Set(Object.values(kinds).flatMap(({ triggers, structure }) => triggers.map(structure))),
+];
+
 export interface MessageType {
   readonly code: string;
   readonly trigger: string;

@@ -54,7 +54,7 @@ function writeSegment(segment: Segment, version: Version, omitted: string[]): st
       omitted.push(`${name}-${position}`);
       continue;
     }
-    const fitting = definition.isRepeating ? values : values.slice(0, 1);
+    const fitting = definition.isRepeating === true ? values : values.slice(0, 1);
     if (fitting.length < values.length) omitted.push(`${name}-${position}~${fitting.length + 1}`);
     const type = definition.type === 'VARIES' ? (plainField(segment, 2) ?? 'ST') : definition.type;
     const written = fitting.map((value) => writeValue(value, type, `${name}-${position}`, version, omitted));
@@ -78,7 +78,7 @@ function requireFields(
 ): void {
   for (const [position, definition] of Object.entries(definitions)) {
     if (definition?.isRequired !== true || (texts[Number(position) - offset] ?? '') !== '') continue;
-    throw new Problem('required', `HL7v2 requires ${name}-${position} (${definition.name}), and nothing gives it`, {
+    throw new Problem('required', `HL7v2 requires ${name}-${position}, and nothing gives it`, {
       expression: `${name}-${position}`,
     });
   }
