@@ -214,9 +214,16 @@ function keepTheRest(run: Run): void {
     });
     for (const leaf of left) {
       const position = withoutRepetition(leaf);
-      if (!structural.has(position)) run.unmapped.push({ kind: 'field', position });
+      if (!structural.has(position) && !structural.has(fieldOf(position)))
+        run.unmapped.push({ kind: 'field', position });
     }
   }
+}
+
+/** `PRA-1` of `PRA-1.2`. */
+function fieldOf(position: string): string {
+  const dot = position.indexOf('.');
+  return dot < 0 ? position : position.slice(0, dot);
 }
 
 function withoutRepetition({ position }: Leaf): string {

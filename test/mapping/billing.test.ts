@@ -258,3 +258,15 @@ describe('IN1, IN2, IN3 -> Coverage, its subscriber and its certification', () =
     assert.ok(json(resource(withPolicy, 'Coverage')['type']).includes('"M"'));
   });
 });
+
+describe('CTD -> RelatedPerson', () => {
+  it('is somebody to contact about the patient', () => {
+    const mapped = billed(
+      ['ORC|NW|O1', 'OBR|1|O1||X^Y^L', 'CTD|C^Emergency Contact^HL70131|Lin^Bo|2 Quay^^Porto||^PRN^PH^^^22^333'],
+      'ORM^O01',
+    );
+    const person = resource(mapped, 'RelatedPerson');
+    assert.ok(json(person['name']).includes('"Bo"') && json(person['address']).includes('Porto'));
+    assert.ok(json(person['relationship']).includes('"C"') && json(person['telecom']).includes('333'));
+  });
+});

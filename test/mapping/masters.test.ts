@@ -162,3 +162,32 @@ describe('MFN^M05: LOC, LDP, LRL -> Location', () => {
     );
   });
 });
+
+describe('MFN^M08 to M12: OM1 to OM7 -> ObservationDefinition, SpecimenDefinition', () => {
+  const potassium = [
+    'MFE|MAD|1||K^Potassium^LN',
+    'OM1|1|K^Potassium^LN|NM|Y|LAB^Laboratory^L',
+    'OM2|1|mmol/L^^UCUM|1|mmol/L^^UCUM',
+    segment('OM4', { 1: '1', 2: 'N', 3: 'Green cap', 4: '5', 5: 'mL^^UCUM', 6: 'BLD^Blood^HL70487', 7: 'HEPL' }),
+  ];
+
+  it('is a service with its unit, and the specimen it needs', () => {
+    const mapped = master(potassium, 'MFN^M08');
+    const service = resource(mapped, 'ObservationDefinition');
+    assert.ok(json(service['quantitativeDetails']).includes('"decimalPrecision":1'));
+    assert.ok(json(service['quantitativeDetails']).includes('"customaryUnit":{"coding":[{'));
+    const specimen = resource(mapped, 'SpecimenDefinition');
+    assert.ok(json(specimen['typeCollected']).includes('"code":"BLD"') || json(specimen).includes('Blood'));
+    const [tested] = specimen['typeTested'] as Record<string, unknown>[];
+    assert.equal(tested?.['isDerived'], false);
+    assert.ok(json(tested?.['container']).includes('"capacity":{"value":5,"unit":"mL"}'));
+  });
+
+  it('MDL deletes both', () => {
+    const gone = map(['MFE|MDL|1||K^Potassium^LN', ...potassium.slice(1)], { type: 'MFN^M08', hasPatient: false });
+    assert.deepEqual(
+      gone.drafts.filter(({ mode }) => mode === 'delete').map(({ resource: item }) => item.resourceType),
+      ['ObservationDefinition', 'SpecimenDefinition'],
+    );
+  });
+});
