@@ -32,7 +32,8 @@ export interface Tracer {
 
 /** What the rules of a table may name. */
 export interface Context {
-  readonly datatypes: Map<string, ConvertPart>;
+  /** Found when a rule runs, by name: an overlay's data type is read by rules that are compiled for all. */
+  readonly datatypes: ReadonlySet<string>;
   readonly vocabularies: ReadonlyMap<string, Vocabulary>;
   readonly tracer: Tracer | undefined;
 }
@@ -56,7 +57,28 @@ function tracedApply(map: RuleMap, plans: readonly Plan[], tracer: Tracer): Appl
   };
 }
 
-function planOf(rule: Rule, map: RuleMap, context: Context): Plan {
+/** A rule that an overlay leaves as it is, is compiled once for all maps in which its vocabulary is the same. */
+function oncePerRule<T>(
+  compiled: WeakMap<Rule, WeakMap<object, T>>,
+  make: (rule: Rule, map: RuleMap, context: Context) => T,
+) {
+  return (rule: Rule, map: RuleMap, context: Context): T => {
+    // What is traced tells its own tracer.
+    if (context.tracer !== undefined) return make(rule, map, context);
+    const vocabulary = (rule.map === undefined ? undefined : context.vocabularies.get(rule.map)) ?? noVocabulary;
+    let byVocabulary = compiled.get(rule);
+    if (byVocabulary === undefined) compiled.set(rule, (byVocabulary = new WeakMap()));
+    const known = byVocabulary.get(vocabulary) ?? make(rule, map, context);
+    byVocabulary.set(vocabulary, known);
+    return known;
+  };
+}
+const noVocabulary = {};
+
+const planOf = oncePerRule(new WeakMap<Rule, WeakMap<object, Plan>>(), compilePlan);
+const partRuleOf = oncePerRule(new WeakMap<Rule, WeakMap<object, PartRule>>(), compilePartRule);
+
+function compilePlan(rule: Rule, map: RuleMap, context: Context): Plan {
   const target = targetOf(rule, map.target);
   const test = rule.when && compileCondition(rule.when, readsOfSegment);
   const bare = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
@@ -154,7 +176,7 @@ function converterOf(rule: Rule, context: Context): { converter: Converter; info
   if (named !== undefined) return { converter: named, info };
   if (!context.datatypes.has(name)) throw invalid(rule.at, `there is no data type map and no function ${name}`);
   const convert = (part: Part, run: Run, { position }: RuleInfo): unknown =>
-    context.datatypes.get(name)?.(part, run, position);
+    run.map.datatypes.get(name)?.(part, run, position);
   return { converter: { takes: 'part', convert }, info };
 }
 
@@ -308,7 +330,7 @@ interface PartRule {
 }
 
 export function compileDatatype(map: RuleMap, context: Context): ConvertPart {
-  const rules = map.rules.map((rule) => compilePartRule(rule, map, context));
+  const rules = map.rules.map((rule) => partRuleOf(rule, map, context));
   const highest = Math.max(0, ...rules.map(({ component }) => component));
   // By position, then by how many components were sent: rules of others are not asked. Positions are those of rules.
   const known = new Map<string, (readonly PartStep[])[]>();

@@ -120,13 +120,13 @@ function compile(source: MapSource, version: string, options: { base?: CompiledM
       return [id, known ?? compileVocabulary(item)];
     }),
   );
-  const context: Context = { datatypes: new Map(), vocabularies, tracer: options.tracer };
-  // Names first: data types use each other (XCN has an HD), and are looked up when they run.
-  for (const map of source.datatypes.values()) context.datatypes.set(map.id, () => undefined);
-  for (const map of source.datatypes.values()) {
-    const known = isUnchanged?.rules('datatypes', map.id) === true ? options.base?.datatypes.get(map.id) : undefined;
-    context.datatypes.set(map.id, known ?? compileDatatype(map, context));
-  }
+  const context: Context = { datatypes: new Set(source.datatypes.keys()), vocabularies, tracer: options.tracer };
+  const datatypes = new Map(
+    [...source.datatypes].map(([id, map]) => {
+      const known = isUnchanged?.rules('datatypes', id) === true ? options.base?.datatypes.get(id) : undefined;
+      return [id, known ?? compileDatatype(map, context)];
+    }),
+  );
   const segments = new Map(
     [...source.segments].map(([id, map]) => {
       const known = isUnchanged?.rules('segments', id) === true ? base?.segments.get(id) : undefined;
@@ -139,7 +139,7 @@ function compile(source: MapSource, version: string, options: { base?: CompiledM
       (base?.source.keys.get(id) === key ? base.keys.get(id) : undefined) ?? compileKey(key, keys[id]),
     ]),
   );
-  const known: Known = { source, segments, keys: compiledKeys };
+  const known: Known = { source, segments, keys: compiledKeys, builds: new Map() };
   const messages = new Map<string, CompiledMessage>();
   for (const message of source.messages) {
     const compiled = sameMessage(message, known, options.base) ?? compileMessage(message, known);
@@ -154,7 +154,7 @@ function compile(source: MapSource, version: string, options: { base?: CompiledM
     defaultEvents: new Map(defaults),
     codes: new Set(source.messages.map((message) => message.code)),
     structural: new Set(source.structural),
-    datatypes: context.datatypes,
+    datatypes,
     vocabularies,
     parts: known,
   };
@@ -176,7 +176,7 @@ function compileMessage(message: MessageMap, known: Known): CompiledMessage {
   return {
     patient: message.patient,
     nesting: message.nesting,
-    builds: message.build.map((build) => compileBuild(build, message, known)),
+    builds: message.build.map((build) => sharedBuild(build, message, known)),
     commands: message.commands.map(compileCommand),
   };
 }
@@ -206,6 +206,16 @@ interface Known {
   readonly source: MapSource;
   readonly segments: ReadonlyMap<string, CompiledSegment>;
   readonly keys: ReadonlyMap<string, KeyFunction>;
+  /** Those of groups are in many messages: with and without snapshots. */
+  readonly builds: Map<Build, Map<boolean, CompiledBuild>>;
+}
+
+function sharedBuild(build: Build, message: MessageMap, known: Known): CompiledBuild {
+  const bySnapshots = known.builds.get(build) ?? new Map<boolean, CompiledBuild>();
+  known.builds.set(build, bySnapshots);
+  const compiled = bySnapshots.get(message.snapshots) ?? compileBuild(build, message, known);
+  bySnapshots.set(message.snapshots, compiled);
+  return compiled;
 }
 
 function compileBuild(build: Build, message: MessageMap, known: Known): CompiledBuild {
@@ -219,19 +229,29 @@ function compileBuild(build: Build, message: MessageMap, known: Known): Compiled
   // A key of an overlay goes before the function of its name.
   const key = build.key === undefined ? undefined : (known.keys.get(build.key) ?? keys[build.key]);
   if (build.key !== undefined && key === undefined) throw invalid(build.at, `there is no key ${build.key}`);
-  return {
-    segment: build.segment,
-    resource: build.resource,
-    into: build.into,
-    when: build.when && compileCondition(build.when, readsOfSegment),
-    key,
-    mode: build.mode,
-    isDeleted: build.delete && compileCondition(build.delete, readsOfSegment),
-    snapshot: message.snapshots ? build.snapshot : undefined,
-    maps,
-    refs: Object.entries(build.refs).map(([path, text]) => compileRef(build, path, text)),
-  };
+  return { ...ownParts(build), key, snapshot: message.snapshots ? build.snapshot : undefined, maps };
 }
+
+type OwnParts = Pick<CompiledBuild, 'segment' | 'resource' | 'into' | 'when' | 'mode' | 'isDeleted' | 'refs'>;
+
+/** What a build says by itself, whatever the map it is in; compiled once for all of them. */
+function ownParts(build: Build): OwnParts {
+  let parts = partsOfBuild.get(build);
+  if (parts === undefined) {
+    parts = {
+      segment: build.segment,
+      resource: build.resource,
+      into: build.into,
+      when: build.when && compileCondition(build.when, readsOfSegment),
+      mode: build.mode,
+      isDeleted: build.delete && compileCondition(build.delete, readsOfSegment),
+      refs: Object.entries(build.refs).map(([path, text]) => compileRef(build, path, text)),
+    };
+    partsOfBuild.set(build, parts);
+  }
+  return parts;
+}
+const partsOfBuild = new WeakMap<Build, OwnParts>();
 
 const reaches = ['nearest', 'only', 'each', 'all', 'by'] as const;
 

@@ -64,7 +64,7 @@ class CompiledMaps implements Maps {
   readonly library: MapLibrary;
   readonly #base: CompiledMap;
   /** A profile is applied and compiled once for all overlays that build on it. */
-  readonly #profiles = new Map<Partner, { source: MapSource; map: CompiledMap }>();
+  readonly #profiles = new Map<Partner, CompiledMap>();
   readonly #shipped = new Map<string, CompiledMap>();
   /** By the name of the endpoint. */
   readonly #applied = new Map<string, { readonly hash: string; readonly loaded: Loaded }>();
@@ -96,8 +96,8 @@ class CompiledMaps implements Maps {
   }
 
   compile(overlay: Partner): CompiledMap {
-    const { source, map } = this.#profileOf(profilesOf(this.library, overlay));
-    return compileMap(applyChanges(source, overlay.changes), map);
+    const profile = this.#profileOf(profilesOf(this.library, overlay));
+    return compileMap(applyChanges(profile.parts.source, overlay.changes), profile);
   }
 
   assign(overlays: ReadonlyMap<string, OverlayText | undefined>): void {
@@ -129,13 +129,13 @@ class CompiledMaps implements Maps {
     }
   }
 
-  #profileOf(profiles: readonly Partner[]): { source: MapSource; map: CompiledMap } {
-    let built = { source: this.library.base, map: this.#base };
+  #profileOf(profiles: readonly Partner[]): CompiledMap {
+    let built = this.#base;
     for (const profile of profiles) {
       let known = this.#profiles.get(profile);
       if (known === undefined) {
-        const source = applyChanges(built.source, profile.changes);
-        this.#profiles.set(profile, (known = { source, map: compileMap(source, built.map) }));
+        known = compileMap(applyChanges(built.parts.source, profile.changes), built);
+        this.#profiles.set(profile, known);
       }
       built = known;
     }
