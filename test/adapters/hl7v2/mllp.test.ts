@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import iconv from 'iconv-lite';
 import { frame, FrameReader } from '../../../adapters/hl7v2/frames.ts';
+import type { MllpEvent } from '../../../adapters/hl7v2/mllp.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
 import { listMessages } from '../../../src/ingest/status.ts';
@@ -254,6 +255,19 @@ describe('MLLP: a message in, an acknowledgment after the commit', () => {
         await processing.close();
       });
     }
+
+    it('an application acknowledgment that cannot be made is told to the operator, and the connection goes on', async () => {
+      const events: MllpEvent[] = [];
+      const away = { ...world.door, outcome: () => Promise.reject(new Problem('transient', 'the database is away')) };
+      const socket = await open((await world.listen({ door: away, onEvent: (event) => events.push(event) })).port);
+      socket.write(frame(Buffer.from(givenMessage({ id: 'UNFOLLOWED', acks: ['AL', 'AL'] }))));
+      assert.deepEqual(await answers(socket, 1), ['CA UNFOLLOWED']);
+      await until('it is told', async () => events.some(({ kind }) => kind === 'unfollowed'));
+      assert.equal(events.find(({ kind }) => kind === 'unfollowed')?.reason, 'transient');
+      socket.write(frame(Buffer.from(givenMessage({ id: 'AFTER-UNFOLLOWED' }))));
+      assert.deepEqual(await answers(socket, 1), ['AA AFTER-UNFOLLOWED']);
+      socket.destroy();
+    });
 
     it('an application acknowledgment of a failure says why, and asks for no acknowledgment itself', async () => {
       const processing = await world.process({
