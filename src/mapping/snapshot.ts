@@ -14,17 +14,18 @@ const actionFields: Readonly<Record<string, number>> = { DG1: 21, PR1: 20, IAM: 
 /** One list for each patient of the message, or for each visit. @param nodes all segments of the build's name */
 export function takeSnapshots(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   if (nodes.some(hasAction)) return;
-  const lists = new Map<string, { patient: string; visit: string | undefined; ids: string[] }>();
+  const { segment, resource: type } = build;
+  // One as a rule: of the patient, or of the one visit.
+  const lists: { segment: string; type: string; patient: string; visit: string | undefined; ids: string[] }[] = [];
   for (const node of nodes) {
     const patient = patientOf(node, run)?.id;
     if (patient === undefined) continue;
     const visit = build.snapshot === 'visit' ? run.nearest('Encounter', node)?.resource.id : undefined;
-    const name = `${patient} ${visit}`;
-    const list = lists.get(name) ?? { patient, visit, ids: [] };
-    lists.set(name, list);
-    for (const { type, resource } of node.drafts) if (type === build.resource) list.ids.push(resource.id);
+    let list = lists.find((one) => one.patient === patient && one.visit === visit);
+    if (list === undefined) lists.push((list = { segment, type, patient, visit, ids: [] }));
+    for (const draft of node.drafts) if (draft.type === type) list.ids.push(draft.resource.id);
   }
-  for (const list of lists.values()) run.snapshots.push({ segment: build.segment, type: build.resource, ...list });
+  run.snapshots.push(...lists);
 }
 
 function hasAction({ name, reader }: Node): boolean {
