@@ -1,5 +1,6 @@
 /** Insurers, guarantors and money: what several fields of IN1, IN2, GT1 and FT1 say together. */
 import { telecom } from './contact.ts';
+import { localUri } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
@@ -201,4 +202,11 @@ export function accountCoverage(node: Node): Element | undefined {
   const rank = node.reader.key(22) || node.reader.key(1);
   const priority = /^0*[1-9]\d{0,8}$/.test(rank) ? { priority: Number(rank) } : undefined;
   return { coverage: { reference: coverage.reference }, ...priority };
+}
+
+/** CDM-1: a URL for the definition of a charge, within its owner. */
+export function chargeUrl(part: Part, run: Run): string | undefined {
+  const code = part.peek(1).trim();
+  if (code === '') return undefined;
+  return `${localUri(run.context.owner, 'coding-system', 'CDM')}/${encodeURIComponent(code)}`;
 }

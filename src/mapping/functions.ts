@@ -4,6 +4,7 @@
  */
 import {
   accountCoverage,
+  chargeUrl,
   coverageClass,
   coverageGroup,
   guarantor,
@@ -326,6 +327,7 @@ export const functions: Readonly<Record<string, Converter>> = {
   guarantorName: { takes: 'part', convert: guarantorName },
   guarantor: { takes: 'segment', convert: guarantor },
   selfPay: { takes: 'segment', convert: selfPay },
+  chargeUrl: { takes: 'part', convert: chargeUrl },
   accountCoverage: { takes: 'segment', convert: accountCoverage },
   performingOrganization: { takes: 'segment', convert: performingOrganization },
   observationValue: { takes: 'segment', convert: observationValue },

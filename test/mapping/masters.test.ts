@@ -191,3 +191,32 @@ describe('MFN^M08 to M12: OM1 to OM7 -> ObservationDefinition, SpecimenDefinitio
     );
   });
 });
+
+describe('MFN^M04: CDM, PRC -> ChargeItemDefinition', () => {
+  const price = [
+    'MFE|MAD|1||C100^^L',
+    'CDM|C100^^L|A9^^X|Dressing|Dressing, change of|||97597^Debridement^C4|A',
+    segment('PRC', { 1: 'C100^^L', 5: '15.25&EUR', 9: '10&EUR', 11: '20260101', 12: '20261231' }),
+  ];
+
+  it('has the codes of a charge, what they mean, and what it costs when', () => {
+    const definition = resource(master(price, 'MFN^M04'), 'ChargeItemDefinition');
+    const { coding } = definition['code'] as { coding: { code: string }[] };
+    assert.deepEqual(
+      coding.map(({ code }) => code),
+      ['C100', 'A9', '97597'],
+    );
+    assert.deepEqual([definition['status'], definition['title']], ['active', 'Dressing']);
+    assert.ok(json(definition['propertyGroup']).includes('"type":"base","amount":{"value":15.25,"currency":"EUR"}'));
+    assert.deepEqual(definition['effectivePeriod'], { start: '2026-01-01', end: '2026-12-31' });
+  });
+
+  it('MDC retires it, MDL deletes it', () => {
+    const [, ...rest] = price;
+    const retired = resource(master(['MFE|MDC|1||C100^^L', ...rest], 'MFN^M04'), 'ChargeItemDefinition');
+    assert.equal(retired['status'], 'retired');
+    const gone = map(['MFE|MDL|1||C100^^L', ...rest], { type: 'MFN^M04', hasPatient: false });
+    const [draft] = drafts(gone, 'ChargeItemDefinition');
+    assert.deepEqual([draft?.mode, draft?.resource.id], ['delete', retired.id]);
+  });
+});
