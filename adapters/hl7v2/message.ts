@@ -12,12 +12,18 @@ import { readDelimiters, type Delimiters } from './delimiters.ts';
 import { unescape, type DecodeHex } from './escape.ts';
 
 /** Far more than any real message has; a text of only line ends is refused before it fills the memory. */
-export const segmentsMax = 100_000;
+export const segmentsMax = 20_000;
 
 /**
- * Segments of a decoded message. Takes CR, LF and CRLF, a byte order mark, blank lines, blanks before a segment name, and
- * a last segment without terminator.
- * @throws Problem structure when it does not begin with a usable MSH
+ * Fields, repetitions, components and subcomponents of a message. Far more than any real message has; a text of
+ * only separators would become a hundred times its size in memory.
+ */
+export const partsMax = 500_000;
+
+/**
+ * Segments of a decoded message. Takes CR, LF and CRLF, a byte order mark, blank lines, blanks before a segment name, a
+ * last segment without terminator, and line ends within a text that their sender did not escape.
+ * @throws Problem structure when it does not begin with a usable MSH, too-long beyond {@link segmentsMax} or {@link partsMax}
  */
 export function parseMessage(text: string, decodeHex: DecodeHex = latin1): Hl7Message {
   const lines = splitLines(text);
@@ -30,7 +36,9 @@ export function parseMessage(text: string, decodeHex: DecodeHex = latin1): Hl7Me
   }
   const delimiters = readDelimiters(header);
   const context: Context = { delimiters, decodeHex, plain: { delimiters: plainOf(delimiters), decodeHex } };
-  return new Message(lines.map((line, index) => new Segment(line, index + 1, context)));
+  const segments = joinBroken(lines, delimiters.field);
+  if (text.length > partsMax) checkParts(segments, delimiters);
+  return new Message(segments.map((line, index) => new Segment(line, index + 1, context)));
 }
 
 interface Context {
@@ -65,12 +73,52 @@ function splitLines(text: string): string[] {
     // Blanks before a segment name are no part of it; a line of blanks is no segment.
     const line = text.charCodeAt(start) > blank ? text.slice(start, end) : text.slice(start, end).trimStart();
     if (line !== '') lines.push(line);
-    if (lines.length > segmentsMax) throw new Problem('too-long', `more than ${segmentsMax} segments`);
+    if (lines.length > segmentsMax) {
+      throw new Problem('too-long', `more than ${segmentsMax} segments`, { expression: 'MSH' });
+    }
     start = end + 1;
   }
   return lines;
 }
 const blank = 32;
+
+/** A line that is no segment goes on with the text of the one before: a sender did not escape the line end in it. */
+function joinBroken(lines: readonly string[], separator: string): readonly string[] {
+  if (!lines.some((line) => isContinuation(line, separator))) return lines;
+  const joined: string[] = [];
+  for (const line of lines) {
+    if (joined.length > 0 && isContinuation(line, separator)) joined.push(`${joined.pop()}\n${line}`);
+    else joined.push(line);
+  }
+  return joined;
+}
+
+/** Names of segments have three characters; four are seen. Text has more, or white space, before a separator comes. */
+function isContinuation(line: string, separator: string): boolean {
+  if (line.length === nameChars || line.startsWith(separator, nameChars)) return false;
+  const end = line.indexOf(separator);
+  const name = end < 0 ? line.trimEnd() : line.slice(0, Math.min(end, nameChars + 2));
+  return name === '' || name.length > nameChars + 1 || /\s/.test(name);
+}
+const nameChars = 3;
+
+/** @throws Problem too-long naming the segment with the most of them */
+function checkParts(lines: readonly string[], { field, component, repetition, subcomponent }: Delimiters): void {
+  const separators = new Set([field, component, repetition, subcomponent].map((sign) => sign?.charCodeAt(0)));
+  let [all, most, longest] = [0, 0, ''];
+  for (const line of lines) {
+    let parts = 1;
+    for (let at = 0; at < line.length; at++) if (separators.has(line.charCodeAt(at))) parts++;
+    all += parts;
+    if (parts > most) [most, longest] = [parts, line];
+  }
+  if (all <= partsMax) return;
+  const name = longest.slice(0, nameChars);
+  throw new Problem('too-long', `more than ${partsMax} fields, repetitions, components and subcomponents`, {
+    expression: /^[A-Z][A-Z0-9]{2}$/.test(name) ? name : 'MSH',
+    hint: 'Send long series as a document, or in several messages.',
+  });
+}
 
 function endOf(text: string, terminator: string, from: number): number {
   const end = text.indexOf(terminator, from);
@@ -225,6 +273,7 @@ class Value implements Hl7Value {
   /** Undefined for text in which nothing separates. */
   readonly #context: Context | undefined;
   #components: string[] | undefined;
+  #divided: { readonly component: number; readonly parts: readonly string[] } | undefined;
 
   constructor(raw: string, context: Context | undefined) {
     this.raw = raw;
@@ -246,7 +295,7 @@ class Value implements Hl7Value {
     if (raw === undefined || raw === '') return '';
     const separator = context.delimiters.subcomponent;
     if (separator === undefined || !raw.includes(separator)) return subcomponent === 1 ? this.#plain(raw) : '';
-    return this.#plain(raw.split(separator)[subcomponent - 1] ?? '');
+    return this.#plain(this.#subcomponents(component, raw, separator)[subcomponent - 1] ?? '');
   }
 
   whole(component: number): string {
@@ -265,7 +314,15 @@ class Value implements Hl7Value {
     const raw = this.#split()[component - 1];
     const separator = this.#context?.delimiters.subcomponent;
     if (raw === undefined) return 0;
-    return separator === undefined ? 1 : raw.split(separator).length;
+    return separator === undefined || !raw.includes(separator)
+      ? 1
+      : this.#subcomponents(component, raw, separator).length;
+  }
+
+  /** Those of one component are read one after the other: the last that was divided is kept. */
+  #subcomponents(component: number, raw: string, separator: string): readonly string[] {
+    if (this.#divided?.component !== component) this.#divided = { component, parts: raw.split(separator) };
+    return this.#divided.parts;
   }
 
   #plain(raw: string): string {

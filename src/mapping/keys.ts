@@ -82,9 +82,12 @@ export function patientOf(node: Node, run: Run): Compartment | undefined {
 function counted(run: Run, bucket: number | undefined, key: string): string {
   const first = idOfKey(bucket, key);
   if (!run.isTaken(first)) return first;
-  for (let count = 2; ; count++) {
+  // From the last one on: of ten thousand with one key, the last would otherwise ask for all before it.
+  for (let count = run.counts.get(key) ?? 2; ; count++) {
     const next = idOfKey(bucket, key + keyPart(`#${count}`));
-    if (!run.isTaken(next)) return next;
+    if (run.isTaken(next)) continue;
+    run.counts.set(key, count + 1);
+    return next;
   }
 }
 

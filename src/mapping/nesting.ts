@@ -26,8 +26,9 @@ export class Node {
   readonly drafts: DraftBuilder[] = [];
   #found: Map<string, Node | undefined> | undefined;
   #texts: Map<object, string | null> | undefined;
-  #around: Map<string, DraftBuilder> | undefined;
+  #around: Map<string, DraftBuilder | undefined> | undefined;
   #inside: Map<string, DraftBuilder[]> | undefined;
+  #noneBeside: Map<string, number> | undefined;
 
   constructor(reader: SegmentReader, parent: Node | undefined) {
     this.name = reader.name;
@@ -39,12 +40,17 @@ export class Node {
   }
 
   /** What was found around this node, and inside it, by type: for linking, when all drafts are made. */
-  get around(): Map<string, DraftBuilder> {
+  get around(): Map<string, DraftBuilder | undefined> {
     return (this.#around ??= new Map());
   }
 
   get inside(): Map<string, DraftBuilder[]> {
     return (this.#inside ??= new Map());
+  }
+
+  /** Types of which nothing was below this node when the message had so many drafts. */
+  get noneBeside(): Map<string, number> {
+    return (this.#noneBeside ??= new Map());
   }
 
   /** True when the segment of this name is this one, its companion, or below one of these; never one around. */

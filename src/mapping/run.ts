@@ -153,7 +153,9 @@ function link(ref: CompiledRef, node: Node, draft: DraftBuilder, run: Run): void
     for (const element of ref.find(node, draft, run)) putReference(ref, draft, element);
     return;
   }
-  for (const item of candidatesOf(ref, node, run)) if (item !== draft) put(ref, draft, item);
+  const candidates = candidatesOf(ref, node, run);
+  run.countLinks(candidates.length);
+  for (const item of candidates) if (item !== draft) put(ref, draft, item);
 }
 
 function candidatesOf(ref: CompiledRef, node: Node, run: Run): readonly DraftBuilder[] {
@@ -167,11 +169,9 @@ function nearestOf(node: Node, type: string): DraftBuilder | undefined {
   for (const child of node.children) for (const draft of child.drafts) if (draft.type === type) return draft;
   const { parent } = node;
   if (parent === undefined) return undefined;
-  const known = parent.around.get(type);
-  if (known !== undefined) return known;
-  const found = nearestOf(parent, type);
-  if (found !== undefined) parent.around.set(type, found);
-  return found;
+  // That there is none is kept as well: a message without visit is asked for it by each of its results.
+  if (!parent.around.has(type)) parent.around.set(type, nearestOf(parent, type));
+  return parent.around.get(type);
 }
 
 function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void {

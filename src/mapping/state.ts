@@ -1,4 +1,5 @@
 /** What one message's mapping carries along: its context, the drafts so far, what could not be mapped. */
+import { Problem } from '../fhir/problem.ts';
 import { deriveId, keyPart, ownBucket } from '../fhir/ids.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import type { CompiledMap, Vocabulary } from './compile.ts';
@@ -117,6 +118,8 @@ export class Run {
   readonly snapshots: Snapshot[] = [];
   readonly unmapped: Unmapped[] = [];
   readonly issues: MappingIssue[] = [];
+  /** Of keys that occur more than once in the message: the next number to try. */
+  readonly counts = new Map<string, number>();
   readonly #ids = new Map<string, DraftBuilder>();
   readonly #dates = new Map<string, string | Extended>();
   readonly #mentions = new Map<string, Map<string, Mention>>();
@@ -126,6 +129,7 @@ export class Run {
   /** An escaped byte means what the message's character set says, so a text with an escape is not kept. */
   readonly #escape: string;
   readonly #number = ++runs;
+  #links = 0;
   /** What the text that is being read says of resources outside any patient; undefined when that was said before. */
   #shares: Share[] | undefined;
 
@@ -168,11 +172,20 @@ export class Run {
     for (let node: Node | undefined = from; node !== undefined; node = node.parent) {
       const own = ofType(node, type);
       if (own !== undefined) return own;
-      for (const child of node.children) {
-        const beside = child.drafts.length === 0 ? undefined : ofType(child, type);
-        if (beside !== undefined) return beside;
-      }
+      const beside = this.#beside(node, type);
+      if (beside !== undefined) return beside;
     }
+    return undefined;
+  }
+
+  /** Siblings ask one after the other: what was not there is looked for again only when there are new drafts. */
+  #beside(node: Node, type: string): DraftBuilder | undefined {
+    if (node.children.length === 0 || node.noneBeside.get(type) === this.drafts.length) return undefined;
+    for (const child of node.children) {
+      const beside = child.drafts.length === 0 ? undefined : ofType(child, type);
+      if (beside !== undefined) return beside;
+    }
+    node.noneBeside.set(type, this.drafts.length);
     return undefined;
   }
 
@@ -217,6 +230,13 @@ export class Run {
     if (value !== undefined && isFresh && shares !== undefined && part.isComplete)
       this.#source.keep(way, part.value.raw, value, shares, this.#number);
     return value;
+  }
+
+  /** @throws Problem too-long beyond {@link linksMax} */
+  countLinks(count: number): void {
+    this.#links += count;
+    if (this.#links <= linksMax) return;
+    throw new Problem('too-long', `more than ${linksMax} references between resources`, { expression: 'MSH' });
   }
 
   /** The compartment of a patient; nearly every message has but one. */
@@ -291,6 +311,9 @@ export class Run {
     return this.#zone === undefined ? undefined : offsetIn(this.#zone, dtm.date, dtm.time as string);
   }
 }
+
+/** Of each to all (the diagnoses of every referral): a thousand times a thousand would be no message but an attack. */
+const linksMax = 500_000;
 
 /** MSH-1 and MSH-2: the same text divided otherwise is another. */
 const separatorsEnd = 9;

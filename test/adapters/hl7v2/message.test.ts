@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { parseMessage, segmentsMax } from '../../../adapters/hl7v2/message.ts';
+import { parseMessage, partsMax, segmentsMax } from '../../../adapters/hl7v2/message.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
 
 const header = 'MSH|^~\\&|LAB|HOSPA|HUB|HUB|20240101||ORU^R01|1|P|2.5.1';
@@ -53,11 +53,63 @@ describe('HL7v2 message -> segments (v2.5.1 section 2.5)', () => {
     });
   }
 
-  it('splits a text of one million bytes and one kind of line end in linear time', () => {
+  it('splits many lines with one kind of line end in linear time', () => {
     const started = performance.now();
-    parseMessage(`${header}\n${'NTE|1||text\n'.repeat(90_000)}`);
+    parseMessage(`${header}\n${'NTE|1||text\n'.repeat(19_000)}`);
     assert.ok(performance.now() - started < 2_000);
   });
+});
+
+describe('bounds of a message', () => {
+  const refused = (text: string): Problem => {
+    try {
+      parseMessage(text);
+    } catch (error) {
+      if (error instanceof Problem) return error;
+    }
+    throw new Error('it was not refused');
+  };
+  const rows: [string, string, string][] = [
+    ['segments', 'NTE\r'.repeat(segmentsMax + 1), 'MSH'],
+    ['repetitions', `PID|1||${'a~'.repeat(partsMax)}\rZZZ|1`, 'PID'],
+    ['components', `PID|1\rOBX|1|NA|||${'1^'.repeat(partsMax)}`, 'OBX'],
+    ['subcomponents', `ZPI|${'&'.repeat(partsMax)}`, 'ZPI'],
+    ['fields', 'A|'.repeat(partsMax), 'MSH'],
+  ];
+  for (const [what, text, expression] of rows) {
+    it(`too many ${what} are refused, and the segment with the most is named`, () => {
+      const { code, expression: found } = refused(`${header}\r${text}`);
+      assert.deepEqual([code, found], ['too-long', [expression]]);
+    });
+  }
+
+  it('every subcomponent of a long component is read in linear time', () => {
+    const [value] = parseMessage(`${header}\rPID|${'a&'.repeat(100_000)}b`).segments[1]!.field(1);
+    const started = performance.now();
+    for (let index = 1; index <= 100_001; index++) assert.equal(value!.get(1, index), index > 100_000 ? 'b' : 'a');
+    assert.ok(performance.now() - started < 2_000);
+  });
+});
+
+describe('line ends within a text', () => {
+  const texts = (text: string): string[] =>
+    parseMessage(`${header}\r${text}`)
+      .segments.slice(1)
+      .map(({ raw }) => raw);
+  const rows: [string, string, string[]][] = [
+    [
+      'a line that is no segment goes on with the one before',
+      'NTE|1||one\ntwo words\n|three|\rPID|1',
+      ['NTE|1||one\ntwo words\n|three|', 'PID|1'],
+    ],
+    ['a segment without fields is one', 'NTE|1||a\rDSC\rDSC|', ['NTE|1||a', 'DSC', 'DSC|']],
+    [
+      'names that are odd but names are kept as such',
+      'NTE|1\rABCD|1\r5.1|2\rpid|3\rX|4',
+      ['NTE|1', 'ABCD|1', '5.1|2', 'pid|3', 'X|4'],
+    ],
+  ];
+  for (const [what, text, expected] of rows) it(what, () => assert.deepEqual(texts(text), expected));
 });
 
 describe('fields, as printed in the standard', () => {

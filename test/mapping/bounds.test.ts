@@ -1,0 +1,55 @@
+/** Long messages take time in proportion to their length: what each of a thousand asks, the next does not ask again. */
+import assert from 'node:assert/strict';
+import { Problem } from '../../src/fhir/problem.ts';
+import { map } from './given.ts';
+
+/** Time of twice as many over the time of so many: 2 in proportion, 4 for the square of it. */
+function growth(segments: (count: number) => string[], type: string, count: number): number {
+  const spent = (times: number): number => {
+    const list = segments(times);
+    const began = performance.now();
+    map(list, { type });
+    return performance.now() - began;
+  };
+  spent(count);
+  // The best of three: another process may take the core away meanwhile.
+  const best = (times: number): number => Math.min(spent(times), spent(times), spent(times));
+  return best(4 * count) / best(count);
+}
+
+describe('the time of mapping is in proportion to the message', () => {
+  const rows: [string, string, (count: number) => string[]][] = [
+    ['results with one key', 'ORU^R01', (n) => ['OBR|1||F1|X^Y^L', ...list(n, 'OBX|1|NM|1^a^LN||5')]],
+    ['results without any', 'ORU^R01', (n) => ['OBR|1', ...list(n, 'OBX')]],
+    ['diagnoses without a visit', 'ADT^A01', (n) => list(n, 'DG1|1||X')],
+    ['charges with one key', 'DFT^P03', (n) => list(n, 'FT1|1|||20240101||CG|a')],
+  ];
+  for (const [what, type, segments] of rows) {
+    it(`${what}: four times as many take less than ten times as long`, () => {
+      const found = growth(segments, type, 500);
+      assert.ok(found < 10, `${found.toFixed(1)} times`);
+    });
+  }
+
+  it('the same key is numbered on as before', () => {
+    const ids = (count: number): string[] =>
+      map(['OBR|1||F1|X^Y^L', ...list(count, 'OBX|1|NM|1^a^LN||5')], { type: 'ORU^R01' })
+        .drafts.filter(({ resource }) => resource.resourceType === 'Observation')
+        .map(({ resource }) => resource.id);
+    const many = ids(50);
+    assert.equal(new Set(many).size, 50);
+    assert.deepEqual(ids(20), many.slice(0, 20));
+  });
+
+  it('references of each to all have a bound', () => {
+    const referrals = [...list(900, 'RF1|P'), ...list(900, 'DG1|1||X')];
+    assert.throws(
+      () => map(referrals, { type: 'REF^I12' }),
+      (error) => error instanceof Problem && error.code === 'too-long',
+    );
+  });
+});
+
+function list(count: number, segment: string): string[] {
+  return Array.from({ length: count }, () => segment);
+}
