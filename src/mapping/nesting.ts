@@ -165,11 +165,11 @@ interface Place {
 }
 
 function placeOf(name: string): Place {
-  const candidates = parents[name];
+  const candidates = Object.hasOwn(parents, name) ? parents[name] : undefined;
   return {
     parents: candidates === undefined ? undefined : new Set(candidates),
     // A segment also ends the one of its own name before it.
-    closes: new Set([name, ...(closedBy[name] ?? [])]),
+    closes: new Set([name, ...(Object.hasOwn(closedBy, name) ? (closedBy[name] ?? []) : [])]),
     isDetail: details.includes(name),
   };
 }

@@ -59,7 +59,8 @@ function valueOf(node: Node, type: string, unit: UnitReader, run: Run, info: Rul
   const [first] = parts;
   if (first === undefined) return undefined;
   if (type === 'NA') return sampledData(parts, unit) ?? textValue(parts);
-  const convert = values[type];
+  // Own names alone: the type is what a sender wrote.
+  const convert = Object.hasOwn(values, type) ? values[type] : undefined;
   if (convert === undefined) return textValue(parts);
   if (parts.length === 1) return convert(first, run, unit, info) ?? textValue(parts);
   return { component: parts.map((part) => component(node, part, convert, run, unit)) };

@@ -27,7 +27,7 @@ export function allergyVerification(text: string): Element | undefined {
     D: 'refuted',
     E: 'entered-in-error',
   };
-  const code = codes[text];
+  const code = Object.hasOwn(codes, text) ? codes[text] : undefined;
   return code === undefined ? undefined : coded('allergyintolerance-verification', code);
 }
 

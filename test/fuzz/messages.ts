@@ -34,7 +34,7 @@ const delimiters: fc.Arbitrary<Delimiters> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
-      .shuffledSubarray([...'|^~\\&#*%@!$+=:;,/?<>'], { minLength: 5, maxLength: 5 })
+      .shuffledSubarray('| ^ ~ \\ & # * % @ ! $ + = : ; , / ? < >'.split(' '), { minLength: 5, maxLength: 5 })
       .map(([field = '|', component, repetition, escape, subcomponent]) => ({
         field,
         component,
@@ -229,7 +229,21 @@ type Mutation =
 
 const place = { at: fc.double({ min: 0, max: 1, noNaN: true }), size: fc.integer({ min: 1, max: 400 }) };
 const signs = fc.constantFrom(
-  ...['|', '^', '~', '\\', '&', '\r', '\n', '\0', '\x0b', '\x1c', '\r\rMSH|^~\\&|', '\\X', '\\E\\', '""', '|||||'],
+  '|',
+  '^',
+  '~',
+  '\\',
+  '&',
+  '\r',
+  '\n',
+  '\0',
+  '\x0b',
+  '\x1c',
+  '\r\rMSH|^~\\&|',
+  '\\X',
+  '\\E\\',
+  '""',
+  '|||||',
 );
 const inserted = fc.oneof(
   signs.map((sign) => Buffer.from(sign)),
@@ -277,7 +291,7 @@ function apply(bytes: Buffer, step: Mutation): Uint8Array {
     }
     case 'insert':
       return Buffer.concat([before, step.bytes, after]);
-    case 'overwrite':
+    default:
       return Buffer.concat([before, step.bytes, after.subarray(step.bytes.length)]);
   }
 }

@@ -53,3 +53,15 @@ describe('the time of mapping is in proportion to the message', () => {
 function list(count: number, segment: string): string[] {
   return Array.from({ length: count }, () => segment);
 }
+
+describe('names that every object has are only text', () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    it(`${name} as data type, code, unit and name of a segment`, () => {
+      const { drafts } = map(['OBR|1', `OBX|1|${name}|${name}^x^L||${name}|${name}|||||F`, `${name}|1`], {
+        type: 'ORU^R01',
+      });
+      const observation = drafts.find(({ resource }) => resource.resourceType === 'Observation')?.resource;
+      assert.equal(observation?.['valueString'], name);
+    });
+  }
+});
