@@ -9,7 +9,7 @@ import type { Node } from './nesting.ts';
 import type { Run } from './state.ts';
 
 /** Fields of HL70206 or HL70323, by segment. */
-const actionFields: Readonly<Record<string, number>> = { DG1: 21, PR1: 20, IAM: 6 };
+const actionFields: Readonly<Record<string, number>> = { DG1: 21, PR1: 20, IAM: 6, IN1: 55 };
 
 /** One list for each patient of the message, or for each visit. @param nodes all segments of the build's name */
 export function takeSnapshots(build: CompiledBuild, nodes: readonly Node[], run: Run): void {

@@ -237,6 +237,15 @@ describe('IN1, IN2, IN3 -> Coverage, its subscriber and its certification', () =
     assert.equal(resource(mapped, 'Account')['coverage'], undefined);
   });
 
+  it('the policies and guarantors of an A08 are the whole list, unless they have action codes', () => {
+    const lists = (action: string): string[] =>
+      map([patient, 'GT1|1||Lin^Bo', segment('IN1', { 1: '1', 2: 'G', 3: '55', 55: action })], {
+        type: 'ADT^A08',
+      }).snapshots.map((list) => `${list.segment} ${list.type} ${list.ids.length}`);
+    assert.deepEqual(lists(''), ['GT1 RelatedPerson 1', 'IN1 Coverage 1']);
+    assert.deepEqual(lists('A'), ['GT1 RelatedPerson 1']);
+  });
+
   it('IN3 is a preauthorization by the insurer, and its case manager a care team', () => {
     const mapped = billed([
       policy,
