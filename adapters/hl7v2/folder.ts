@@ -7,7 +7,7 @@
  *     DIR/archive/name.hl7, .ack      every message of it is on disk
  *     DIR/error/name.hl7, .ack        something of it was refused: the .ack says what and why
  */
-import { mkdir, open, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { Problem } from '../../src/fhir/problem.ts';
 import { answerFrame } from './answer-batch.ts';
@@ -33,8 +33,8 @@ const defaults = {
   checkMs: 1_000,
   /** A file that nobody has written to for this long, and that has not grown since the last look, is whole. */
   settleMs: 2_000,
-  /** Longer than any file takes: a claim that old was made by a hub that is gone. */
-  claimMs: 10 * 60_000,
+  /** A claim is renewed while its file is read: one that old was made by a hub that is gone. */
+  claimMs: 60_000,
   /** A day's messages of a hospital; what is larger is refused and not read. */
   fileBytesMax: 256 * 1024 * 1024,
 };
@@ -93,7 +93,7 @@ class Watcher {
 
   async #checkFolder(folder: string, seen: Map<string, number>): Promise<void> {
     for (const name of ['claimed', 'archive', 'error']) await mkdir(join(folder, name), { recursive: true });
-    await this.#takeOverOldClaims(folder);
+    if (!(await this.#takeOverOldClaims(folder))) return;
     const entries = await readdir(folder, { withFileTypes: true });
     const names = entries.filter((entry) => entry.isFile() && !partial.test(entry.name)).map(({ name }) => name);
     // By name: senders number their files, and the order of messages is the order of files.
@@ -104,7 +104,8 @@ class Watcher {
       // A file that is still being written holds up those after it, so that order is kept.
       if (whole[index] !== true) return;
       const claimed = join(folder, 'claimed', `${this.#settings.hub}--${name}`);
-      if (await moved(join(folder, name), claimed)) await this.#process(folder, name, claimed);
+      // What comes after a file that could not be stored waits behind it; a second file of its name would replace it.
+      if ((await moved(join(folder, name), claimed)) && !(await this.#process(folder, name, claimed))) return;
     }
   }
 
@@ -115,8 +116,11 @@ class Watcher {
     return this.#sizes.get(path) === size && this.#settings.now().getTime() - mtimeMs >= this.#settings.settleMs;
   }
 
-  /** What a hub that is gone had claimed. Reading it again stores nothing twice: the same bytes are the same message. */
-  async #takeOverOldClaims(folder: string): Promise<void> {
+  /**
+   * What a hub that is gone had claimed. Reading it again stores nothing twice: the same bytes are the same message.
+   * @returns false when one could not be stored
+   */
+  async #takeOverOldClaims(folder: string): Promise<boolean> {
     for (const held of (await readdir(join(folder, 'claimed'))).sort()) {
       const path = join(folder, 'claimed', held);
       const end = held.indexOf('--');
@@ -126,21 +130,38 @@ class Watcher {
       // What this hub holds at the beginning of a look could not be stored the last time.
       if (owner !== this.#settings.hub && !isOld) continue;
       const claimed = join(folder, 'claimed', `${this.#settings.hub}--${name}`);
-      if (await moved(path, claimed)) await this.#process(folder, name, claimed);
+      if ((await moved(path, claimed)) && !(await this.#process(folder, name, claimed))) return false;
     }
+    return true;
   }
 
-  async #process(folder: string, name: string, claimed: string): Promise<void> {
-    const { now, onEvent } = this.#settings;
-    await utimes(claimed, now(), now());
-    const answer = await this.#answer(folder, claimed);
-    // The hub could not store it: it stays claimed, and is tried again at the next look.
-    if (answer.isLost) return onEvent('failed', answer.problem);
+  /** @returns false when the hub could not store it: it stays claimed, and is tried again at the next look */
+  async #process(folder: string, name: string, claimed: string): Promise<boolean> {
+    const { now, onEvent, claimMs } = this.#settings;
+    const renew = (): Promise<void> => utimes(claimed, now(), now());
+    await renew();
+    const timer = setInterval(() => void renew().catch(() => undefined), claimMs / 4);
+    const answer = await this.#answer(folder, claimed).finally(() => clearInterval(timer));
+    if (answer.isLost) {
+      onEvent('failed', answer.problem);
+      return false;
+    }
     const isRefused = answer.problem !== undefined;
     const end = await freeName(join(folder, isRefused ? 'error' : 'archive'), name);
     if (answer.acks.length > 0) await writeFile(`${end}.ack`, Buffer.concat(answer.acks));
     await rename(claimed, end);
+    for (const later of answer.later) this.#follow(later, `${end}.ack`);
     onEvent(isRefused ? 'refused' : 'archived');
+    return true;
+  }
+
+  /** An application acknowledgment, asked for by MSH-16, joins those that are beside the file. */
+  #follow(later: Promise<Buffer | undefined>, path: string): void {
+    const write = async (): Promise<void> => {
+      const ack = await later;
+      if (ack !== undefined) await appendFile(path, ack);
+    };
+    void write().catch((error: unknown) => this.#settings.onEvent('failed', error));
   }
 
   async #answer(folder: string, claimed: string): Promise<Answer> {
@@ -171,15 +192,22 @@ async function moved(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** The name itself, or with a number when a file of that name has ended there before. */
+/** The name itself, or with a number when a file of that name has ended there before; kept free from now on by an empty file. */
 async function freeName(folder: string, name: string): Promise<string> {
   const { name: stem, ext } = parse(name);
   for (let count = 1; ; count++) {
     const path = join(folder, count === 1 ? name : `${stem}.${count}${ext}`);
-    const isTaken = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (!isTaken) return path;
+    // Made, not looked for: of two hubs that end files of one name, only one gets it.
+    if (await isMade(path)) return path;
+  }
+}
+
+async function isMade(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, '', { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
   }
 }

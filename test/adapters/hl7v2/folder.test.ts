@@ -143,9 +143,16 @@ describe('a watched directory', () => {
     const watcher = watch('four', { door });
     await look(watcher);
     assert.deepEqual(names('claimed'), ['four--y.hl7']);
+    // Another of the same name, and one after it: neither replaces nor overtakes what waits.
+    put('y.hl7', givenMessage({ id: 'Y2' }));
+    put('z.hl7', givenMessage({ id: 'Y3' }));
+    await look(watcher);
+    assert.deepEqual(names('claimed'), ['four--y.hl7']);
     isAway = false;
     await watcher.check();
+    assert.equal(await count('Y_'), 1);
+    await look(watcher);
     assert.deepEqual(names('claimed'), []);
-    assert.equal(await count('Y1'), 1);
+    assert.equal(await count('Y_'), 3);
   });
 });
