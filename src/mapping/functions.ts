@@ -23,6 +23,7 @@ import type { Node } from './nesting.ts';
 import { authorityOrType, hanziAddress, hanziNames } from './hanzi.ts';
 import { numeric } from './number.ts';
 import { observationValue, unitOf } from './observation.ts';
+import { referenceRange } from './reference-range.ts';
 import type { Part } from './part.ts';
 import {
   authorityIdentifier,
@@ -330,6 +331,7 @@ export const functions: Readonly<Record<string, Converter>> = {
   chargeUrl: { takes: 'part', convert: chargeUrl },
   accountCoverage: { takes: 'segment', convert: accountCoverage },
   performingOrganization: { takes: 'segment', convert: performingOrganization },
+  referenceRange: { takes: 'segment', convert: referenceRange },
   observationValue: { takes: 'segment', convert: observationValue },
   encounterDiagnosis: { takes: 'segment', convert: encounterDiagnosis },
   note: { takes: 'segment', convert: note },

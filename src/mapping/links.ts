@@ -3,7 +3,7 @@ import { patientParticipants } from './participants.ts';
 import { successorOf } from './commands.ts';
 import type { CodeableConcept } from './concepts.ts';
 import type { Node } from './nesting.ts';
-import { parentResult, replacedOrder } from './orders.ts';
+import { parentOrder, parentResult, replacedOrder } from './orders.ts';
 import type { DraftBuilder, Element, Run } from './state.ts';
 
 /** @returns elements for the target: references, or what holds them */
@@ -12,6 +12,7 @@ export type LinkFunction = (node: Node, draft: DraftBuilder, run: Run) => readon
 /** The names that message maps may use: `by NAME`. */
 export const links: Readonly<Record<string, LinkFunction>> = {
   ordered,
+  parentOrder,
   parentResult,
   patientParticipants,
   replacedOrder,

@@ -82,7 +82,8 @@ function textValue(parts: readonly Part[]): Element | undefined {
   return { valueString: text };
 }
 
-function unitIn(reader: SegmentReader, run: Run): Unit {
+/** OBX-6. */
+export function unitIn(reader: SegmentReader, run: Run): Unit {
   const text = reader.plain(6);
   if (text === undefined) {
     const [part] = reader.parts(6);

@@ -1,10 +1,14 @@
 /**
  * Orders and results that belong together although they stand apart: the susceptibilities of a culture point to the organism they were
- * tested on (OBR-26, OBR-29), a replacement to the order it replaces (ORC-1 RO after RP or RU).
+ * tested on (OBR-26), a child order to its parent (OBR-29, ORC-8), a replacement to the order it replaces (ORC-1 RO after RP or RU).
  *
  * @see HL7 v2.5.1 sections 4.5.3.26, 4.5.3.29 (parent result, parent) and 4.5.1.1.7 (replacement of orders)
  */
+import { toConcept } from './concepts.ts';
+import { hubExtension } from './extensions.ts';
 import type { Node } from './nesting.ts';
+import type { Part } from './part.ts';
+import { entityIdentifier } from './parties.ts';
 import type { Element, Run } from './state.ts';
 
 /** The result that the results of a child order are derived from, in the same message; else what the message calls it. */
@@ -17,10 +21,57 @@ export function parentResult(node: Node, _draft: unknown, run: Run): readonly El
     for (const part of [...order.reader.parts(26), ...order.reader.parts(29)]) part.takeAll();
     return [{ reference: found }];
   }
-  const display = link.peek(3) || link.child(1).peek(2);
-  if (display === '') return [];
-  link.take(link.peek(3) === '' ? 1 : 3);
-  return [{ type: 'Observation', display }];
+  return namedParent(link, run);
+}
+
+/** PRL of a result that came before, in another message: its code, sub-id and value in words; its order is in `basedOn`. */
+function namedParent(link: Part, run: Run): readonly Element[] {
+  const code = toConcept(link.child(1), run, { position: 'OBR-26', vocabulary: undefined });
+  const [subId, words] = [link.get(2), link.get(3)];
+  if (code === undefined && words === '') return [];
+  const extension = [
+    ...(code === undefined ? [] : [{ url: 'code', valueCodeableConcept: code }]),
+    ...(subId === '' ? [] : [{ url: 'sub-id', valueString: subId }]),
+  ];
+  const display = words || code?.text || code?.coding?.[0]?.display;
+  return [
+    {
+      ...(extension.length > 0 && { extension: [{ url: hubExtension('parent-result'), extension }] }),
+      type: 'Observation',
+      ...(display && { display }),
+    },
+  ];
+}
+
+/**
+ * The order that this one is a child of: OBR-29, else ORC-8, each a placer's and a filler's number. In the same message it is a
+ * reference; else the numbers are, which the parent has as its identifiers.
+ * @see HL7 v2-to-FHIR, OBR[ServiceRequest] OBR-29
+ */
+export function parentOrder(node: Node, draft: { readonly reference: string }, run: Run): readonly Element[] {
+  const [order, control] = node.name === 'ORC' ? [node.companion, node] : [node, node.companion];
+  const ofOrder =
+    order === undefined || order.name !== 'OBR' || order.reader.isAbsent(29) ? noParts : order.reader.parts(29);
+  const parts =
+    ofOrder.length > 0 || control === undefined || control.reader.isAbsent(8) ? ofOrder : control.reader.parts(8);
+  return parts.filter((part) => !part.value.isNull).flatMap((part) => parentIn(part, draft.reference, run));
+}
+const noParts: readonly Part[] = [];
+
+function parentIn(part: Part, self: string, run: Run): readonly Element[] {
+  const identifiers = [1, 2]
+    .map((half) => entityIdentifier(part.child(half), run))
+    .filter((found) => found !== undefined);
+  const numbers = identifiers.map(({ value }) => value as string);
+  const parent = run.nodes.find(
+    (node) => node.name === 'OBR' && numbers.some((number) => isOfOrder(node, number)) && requestOf(node) !== self,
+  );
+  const reference = parent && requestOf(parent);
+  return identifiers.map((identifier) => ({ ...(reference && { reference }), type: 'ServiceRequest', identifier }));
+}
+
+function requestOf(node: Node): string | undefined {
+  return node.drafts.find(({ type }) => type === 'ServiceRequest')?.reference;
 }
 
 /** By code and sub-id, within the order that OBR-29 names; when it names none, or none of the message, within any other order. */
@@ -52,7 +103,9 @@ function isResult(node: Node, child: Node, code: { peek(index: number): string }
 
 function isOfOrder(node: Node, number: string): boolean {
   const order = node.find('OBR');
-  return order !== undefined && [2, 3].some((field) => order.reader.key(field) === number);
+  if (order === undefined) return false;
+  const isNumbered = ({ reader }: Node): boolean => [2, 3].some((field) => reader.key(field) === number);
+  return isNumbered(order) || (order.companion !== undefined && isNumbered(order.companion));
 }
 
 /** ORC-1 RO is the order that stands in for the one that RP or RU before it took away. */

@@ -156,6 +156,26 @@ describe('the rest of OBX', () => {
     assert.equal(own['effectiveDateTime'], '2024-05-06T09:00:00+08:00');
   });
 
+  const ucum = '"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"';
+  const ranges: [type: string, sent: string, expected: string][] = [
+    ['NM', '3.50-5.1', `[{"low":{"value":3.50,${ucum}},"high":{"value":5.1,${ucum}},"text":"3.50-5.1"}]`],
+    ['NM', '-2 - 2', `[{"low":{"value":-2,${ucum}},"high":{"value":2,${ucum}},"text":"-2 - 2"}]`],
+    ['NM', '>=40', `[{"low":{"value":40,${ucum}},"text":">=40"}]`],
+    ['SN', '<=5', `[{"high":{"value":5,${ucum}},"text":"<=5"}]`],
+    // R4's high is part of the range.
+    ['NM', '<5', '[{"text":"<5"}]'],
+    ['NM', '5-3', '[{"text":"5-3"}]'],
+    ['NM', 'M: 3-5; F: 2-4', '[{"text":"M: 3-5; F: 2-4"}]'],
+    ['ST', '3-5', '[{"text":"3-5"}]'],
+    ['NM', '', 'undefined'],
+  ];
+  for (const [type, sent, expected] of ranges) {
+    it(`OBX-7 ${sent || 'not sent'} of a ${type} -> ${expected}`, () => {
+      const { referenceRange } = observation(`${type}|${code}||5|mmol/L|${sent}||||F`);
+      assert.equal(String(json(referenceRange)), expected);
+    });
+  }
+
   it('a note belongs to the segment before it', () => {
     const segments = ['OBR|1||F1', 'NTE|1||of the order', `OBX|1|NM|${code}||5||||||F`, 'NTE|1||of the result'];
     const mapped = map(segments, { type: 'ORU^R01' });

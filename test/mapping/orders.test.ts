@@ -60,6 +60,41 @@ describe('microbiology: susceptibilities point to the organism they were tested 
   });
 });
 
+describe('a child order is based on its parent (OBR-29, ORC-8)', () => {
+  const identifiersOf = (basedOn: unknown): unknown[] =>
+    (basedOn as { identifier: { value: string } }[]).map(({ identifier }) => identifier.value);
+
+  it('which is a reference when the message brings it, with the number that names it', () => {
+    const mapped = map([...culture, ...susceptibility('S1', '2')], { type: 'ORU^R01' });
+    const [parent, child] = drafts(mapped, 'ServiceRequest').map(({ resource }) => resource);
+    const [basedOn] = child?.['basedOn'] as { reference: string }[];
+    assert.equal(basedOn?.reference, `ServiceRequest/${parent?.id}`);
+    assert.deepEqual(identifiersOf(child?.['basedOn']), ['C1']);
+    assert.equal(parent?.['basedOn'], undefined);
+  });
+
+  it('else the numbers of placer and filler, which the parent has as identifiers in its own message', () => {
+    const child = 'OBR|1||S1^LIS|1^Panel^L|||||||||||||||||||||||||P1&HIS^C1&LIS';
+    const mapped = map([child], { type: 'ORU^R01' });
+    const parent = map([culture[0]?.replace('||C1', '|P1^HIS|C1') ?? ''], { type: 'ORU^R01' });
+    const basedOn = drafts(mapped, 'ServiceRequest')[0]?.resource['basedOn'] as Record<string, unknown>[];
+    assert.deepEqual(identifiersOf(basedOn), ['P1', 'C1']);
+    const known = drafts(parent, 'ServiceRequest')[0]?.resource['identifier'] as Record<string, unknown>[];
+    const name = ({ system, value }: Record<string, unknown>): string => `${String(system)}|${String(value)}`;
+    assert.deepEqual(
+      basedOn.map(({ identifier }) => name(identifier as Record<string, unknown>)),
+      known.map(name),
+    );
+    assertValid(mapped);
+  });
+
+  it('ORC-8 where OBR-29 says nothing', () => {
+    const mapped = map(['ORC|CH|P2^HIS||||||P1&HIS', 'OBR|1|P2^HIS||1^Panel^L'], { type: 'OML^O21' });
+    assert.deepEqual(identifiersOf(drafts(mapped, 'ServiceRequest')[0]?.resource['basedOn']), ['P1']);
+    assertValid(mapped);
+  });
+});
+
 describe('order control', () => {
   const order = (control: string, number: string): string[] => [
     `ORC|${control}|${number}^HIS`,
