@@ -167,14 +167,17 @@ describe('the rest of OBX', () => {
     ['NM', '5-3', '[{"text":"5-3"}]'],
     ['NM', 'M: 3-5; F: 2-4', '[{"text":"M: 3-5; F: 2-4"}]'],
     ['ST', '3-5', '[{"text":"3-5"}]'],
-    ['NM', '', 'undefined'],
   ];
   for (const [type, sent, expected] of ranges) {
     it(`OBX-7 ${sent || 'not sent'} of a ${type} -> ${expected}`, () => {
       const { referenceRange } = observation(`${type}|${code}||5|mmol/L|${sent}||||F`);
-      assert.equal(String(json(referenceRange)), expected);
+      assert.equal(json(referenceRange), expected);
     });
   }
+
+  it('OBX-7 not sent: no range', () => {
+    assert.equal(observation(`NM|${code}||5|mmol/L|||||F`)['referenceRange'], undefined);
+  });
 
   it('a note belongs to the segment before it', () => {
     const segments = ['OBR|1||F1', 'NTE|1||of the order', `OBX|1|NM|${code}||5||||||F`, 'NTE|1||of the result'];

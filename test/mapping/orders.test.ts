@@ -67,7 +67,7 @@ describe('a child order is based on its parent (OBR-29, ORC-8)', () => {
   it('which is a reference when the message brings it, with the number that names it', () => {
     const mapped = map([...culture, ...susceptibility('S1', '2')], { type: 'ORU^R01' });
     const [parent, child] = drafts(mapped, 'ServiceRequest').map(({ resource }) => resource);
-    const [basedOn] = child?.['basedOn'] as { reference: string }[];
+    const [basedOn] = (child?.['basedOn'] ?? []) as { reference: string }[];
     assert.equal(basedOn?.reference, `ServiceRequest/${parent?.id}`);
     assert.deepEqual(identifiersOf(child?.['basedOn']), ['C1']);
     assert.equal(parent?.['basedOn'], undefined);
