@@ -75,6 +75,11 @@ export function answerProblem(bytes: Buffer, problem: Problem, options: AnswerOp
   return answer(guessSender(bytes), undefined, problem, options);
 }
 
+/** The verdict on a batch itself. */
+export function answerBatch(sender: Sender, verdict: Verdict, options: AnswerOptions): Answer {
+  return answer(sender, undefined, verdict, options);
+}
+
 /** A frame that is too long to be taken, answered by its beginning. */
 export function answerTooLong(head: Buffer, frameBytesMax: number, options: AnswerOptions): Answer {
   const problem = new Problem('too-long', `the message is longer than ${frameBytesMax} bytes`, {

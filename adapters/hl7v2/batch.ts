@@ -59,8 +59,34 @@ export function checkBatch(bytes: Uint8Array): Problem | undefined {
       }
     }
   }
+  if (readEnvelopeOf(bytes).messages > messagesMax) {
+    return new Problem('too-long', `more than ${messagesMax} messages at once`, {
+      hint: 'Send them in several files.',
+    });
+  }
   return undefined;
 }
+
+/** Far more than a day of a hospital's largest interface; each is answered, so a frame of bare headers would fill the memory. */
+const messagesMax = 100_000;
+
+/** The first header of a file or batch, and how many messages follow; the header is undefined where there is no envelope. */
+export function readEnvelopeOf(bytes: Uint8Array): { readonly header: string | undefined; readonly messages: number } {
+  let header: string | undefined;
+  let messages = 0;
+  for (const line of linesOf(bytes)) {
+    const name = nameAt(line, 0, line.length);
+    if (name === 'MSH') messages++;
+    else if (header === undefined && (name === 'FHS' || name === 'BHS')) {
+      header = Buffer.from(line.subarray(0, headerBytesMax))
+        .toString('latin1')
+        .replace(/^[^FB]*/, '');
+    }
+  }
+  return { header, messages };
+}
+/** Names and a control id. */
+const headerBytesMax = 2_048;
 
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
   let start = 0;

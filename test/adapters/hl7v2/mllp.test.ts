@@ -59,13 +59,27 @@ describe('MLLP: a message in, an acknowledgment after the commit', () => {
     socket.destroy();
   });
 
+  it('the answer to a batch names it by BHS-11; an empty one is accepted as such', async () => {
+    const socket = await open((await world.listen()).port);
+    const header = 'BHS|^~\\&|APP|HOSPA|HUB|HUB|2024||||B77';
+    socket.write(frame(Buffer.from(`${header}\r${givenMessage({ id: 'BA5' })}BTS|2\r`)));
+    socket.write(frame(Buffer.from(`${header}\rBTS|0\r`)));
+    const [refused = '', empty = ''] = await rawAnswers(socket, 2);
+    assert.match(refused, /^MSH\|\^~\\&\|HUB\|HUB\|APP\|HOSPA\|.*\rMSA\|AE\|B77\rERR\|\|BTS\^1\^1/);
+    assert.match(empty, /\rMSA\|AA\|B77\r/);
+    socket.destroy();
+  });
+
   it('a batch is answered by a batch where the endpoint says so', async () => {
     await world.endpoint({ name: 'batches', facilities: ['HOSPB'], batchAck: 'batch' });
     const socket = await open((await world.listen()).port);
     const messages = ['BB1', 'BB2'].map((id) => givenMessage({ id, facility: 'HOSPB' }));
-    socket.write(frame(Buffer.from(`BHS|^~\\&\r${messages.join('')}BTS|2\r`)));
+    socket.write(frame(Buffer.from(`BHS|^~\\&|APP|HOSPB|HUB|HUB|2024||||B78\r${messages.join('')}BTS|2\r`)));
     const [batch = ''] = await rawAnswers(socket, 1);
-    assert.match(batch, /^BHS\|.*\rMSH\|.*\rMSA\|AA\|BB1\rMSH\|.*\rMSA\|AA\|BB2\rBTS\|2\r$/);
+    assert.match(
+      batch,
+      /^BHS\|\^~\\&\|HUB\|HUB\|APP\|HOSPB\|\d+\+0000\|\|\|\|ACK\d+\|B78\rMSH\|.*\rMSA\|AA\|BB1\rMSH\|.*\rMSA\|AA\|BB2\rBTS\|2\r$/,
+    );
     socket.destroy();
   });
 
