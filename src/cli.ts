@@ -49,6 +49,7 @@ function buildProgram(environmentHelp: string): Command {
     .command('convert')
     .description('HL7v2 on stdin, the FHIR Bundle it becomes on stdout; a batch gives one Bundle a line (NDJSON)')
     .option('--endpoint <name>', 'with the overlay, charset and zone of this endpoint')
+    .option('--report', 'on stderr, what is not as the HL7 standard prints it: never a reason to refuse')
     .action(async (options: ConvertOptions) => (await import('./cli/convert.ts')).runConvert(options, environment));
 
   addEndpointCommands(program.command('endpoint').description('the registry of sources'), environment);

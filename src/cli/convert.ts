@@ -6,6 +6,7 @@ import {
   noSource,
   openConversion,
   openShippedMaps,
+  reportStructure,
   splitMessages,
   type ConversionSource,
 } from '../hub/conversion.ts';
@@ -14,6 +15,8 @@ import type { Maps } from '../mapping/maps.ts';
 
 export interface ConvertOptions {
   readonly endpoint?: string;
+  /** What is not as the standard prints it, on stderr. */
+  readonly report?: true;
 }
 
 export async function runConvert(options: ConvertOptions, environment: NodeJS.ProcessEnv): Promise<void> {
@@ -21,6 +24,7 @@ export async function runConvert(options: ConvertOptions, environment: NodeJS.Pr
   const source = options.endpoint === undefined ? noSource : await findSource(options.endpoint, maps, environment);
   const convert = openConversion(maps);
   const bytes = await readInput();
+  if (options.report === true) await report(bytes, source.charset);
   if (!isBatch(bytes)) {
     await write(`${JSON.stringify(toBundle(convert(bytes, source)), undefined, 2)}\n`);
     return;
@@ -33,6 +37,14 @@ export async function runConvert(options: ConvertOptions, environment: NodeJS.Pr
       if (!(error instanceof Problem)) throw error;
       process.stderr.write(`message ${index + 1}: ${error.message}\n`);
       process.exitCode = 1;
+    }
+  }
+}
+
+async function report(bytes: Buffer, charset: string | undefined): Promise<void> {
+  for (const [index, message] of splitMessages(bytes).entries()) {
+    for (const { position, what } of await reportStructure(message, charset)) {
+      process.stderr.write(`message ${index + 1}: ${position}: ${what}\n`);
     }
   }
 }

@@ -1,12 +1,18 @@
 /** HL7v2 bytes -> drafts: the parser and the compiled maps joined. Pure after opening: the same bytes give the same drafts. */
 import { join } from 'node:path';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
+import { checkStructure, type StructureIssue } from '../../adapters/hl7v2/structure.ts';
 import type { MapContext, MappedMessage } from '../mapping/draft.ts';
 import { openMaps, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';
 import { mapMessage } from '../mapping/run.ts';
 
 export { isBatch, splitMessages } from '../../adapters/hl7v2/batch.ts';
+
+/** What of a message is not as the standard of its version prints it; never a reason to refuse it. */
+export async function reportStructure(bytes: Uint8Array, charset?: string): Promise<StructureIssue[]> {
+  return checkStructure(readMessage(bytes, charset).message);
+}
 
 /** What conversion must know of the endpoint a message came through. */
 export interface ConversionSource {
