@@ -27,6 +27,7 @@ export function documentContent(node: Node, run: Run): Element[] {
   for (const section of sectionsOf(node)) {
     const [first] = section as [Node];
     const type = first.reader.peek(2);
+    takeRepeated(section);
     if (type === 'ED' && document !== undefined) {
       for (const object of objectsIn(section))
         contents.push(binaryContent(object, contents.length, document, node, run));
@@ -146,13 +147,34 @@ function pointersIn(section: readonly Node[], run: Run): Element[] {
 
 const sectionUrl = hubExtension('document-section');
 
-/** OBX-3 says what this part of the document is; R4 has no element for it beside the title. */
+/** OBX-3 says what this part of the document is, OBX-11 how final; R4 has no elements for that beside the title. */
 function contentOf({ reader }: Node, run: Run, attachment: Element): Element {
   const [part] = reader.parts(3);
   const code = part && toConcept(part, run, { position: 'OBX-3', vocabulary: undefined });
-  return code === undefined
-    ? { attachment }
-    : { extension: [{ url: sectionUrl, valueCodeableConcept: code }], attachment };
+  const status = reader.peek(11);
+  const extension: Element[] = code === undefined ? [] : [{ url: sectionUrl, valueCodeableConcept: code }];
+  if (/^[A-Z]$/.test(status)) {
+    reader.take(11);
+    extension.push({ url: hubExtension('result-status'), valueCode: status });
+  }
+  const subId = reader.peek(4);
+  if (subId !== '') {
+    reader.take(4);
+    extension.push({ url: hubExtension('document-sub-id'), valueString: subId });
+  }
+  return extension.length === 0 ? { attachment } : { extension, attachment };
+}
+
+/** Code, sub-id, status and time that each line of a section says again: its first one has said them. */
+const repeated = [3, 4, 11, 14];
+
+function takeRepeated([first, ...others]: readonly Node[]): void {
+  for (const { reader } of others) {
+    for (const field of repeated) {
+      const [part] = reader.parts(field);
+      if (part !== undefined && part.value.raw === first?.reader.parts(field)[0]?.value.raw) part.takeAll();
+    }
+  }
 }
 
 function creationOf({ reader }: Node, run: Run): Element {
