@@ -54,6 +54,8 @@ export interface SegmentRow {
   typed: number;
   /** Set ids and types of values (mappings/hl7v2/structural.yaml): restated by order and by `value[x]`. */
   structural: number;
+  /** Of these, in an element of their own: the place of a result in its order, the type of a value. */
+  structuralTyped: number;
 }
 
 export interface FactRow {
@@ -93,7 +95,7 @@ export interface Hl7v2Report {
   readonly structural: number;
   readonly kept: Record<Form, number>;
   readonly keptShare: number;
-  /** Of all leaves; those of structural positions are not typed. */
+  /** Of all leaves. */
   readonly typedShareOfAll: number;
   /** Of the leaves that are not structural. */
   readonly typedShare: number;
@@ -198,14 +200,21 @@ class Tally {
     for (const { leaf, form, isTyped } of accountOf(message, bundle, whole, this.#translations)) {
       const position = withoutSubcomponents(leaf.position);
       const isStructural = this.#structural.has(position.split('.')[0] as string);
-      const row = (this.#segments[leaf.segment] ??= { leaves: 0, kept: 0, typed: 0, structural: 0 });
+      const row = (this.#segments[leaf.segment] ??= {
+        leaves: 0,
+        kept: 0,
+        typed: 0,
+        structural: 0,
+        structuralTyped: 0,
+      });
       row.leaves++;
       if (isStructural) row.structural++;
       if (form === undefined) count(this.#lost, position);
       else {
         row.kept++;
         this.#kept[form]++;
-        if (!isStructural && isTyped) row.typed++;
+        if (isTyped) row.typed++;
+        if (isTyped && isStructural) row.structuralTyped++;
         if (!isStructural && !isTyped) count(this.#beside, position);
       }
     }
@@ -238,6 +247,7 @@ class Tally {
     const rows = Object.values(this.#segments);
     const sum = (name: keyof SegmentRow): number => rows.reduce((total, row) => total + row[name], 0);
     const [leaves, kept, typed, structural] = [sum('leaves'), sum('kept'), sum('typed'), sum('structural')];
+    const others = typed - sum('structuralTyped');
     const types = Object.values(this.#types);
     const converted = types.reduce((total, row) => total + row.converted, 0);
     return {
@@ -259,7 +269,7 @@ class Tally {
       kept: this.#kept,
       keptShare: leaves === 0 ? 0 : kept / leaves,
       typedShareOfAll: leaves === 0 ? 0 : typed / leaves,
-      typedShare: leaves === structural ? 0 : typed / (leaves - structural),
+      typedShare: leaves === structural ? 0 : others / (leaves - structural),
       segments: sorted(this.#segments, (row) => row.leaves),
       lost: sorted(this.#lost, Number),
       beside: sorted(this.#beside, Number),
