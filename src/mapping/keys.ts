@@ -7,7 +7,7 @@ import { deriveId, idOfKey, keyPart } from '../fhir/ids.ts';
 import { checkNationalId, nationalIdSystem } from '../fhir/identifiers.ts';
 import { parsePosition } from './condition.ts';
 import type { Hl7Segment } from './message.ts';
-import type { Node } from './nesting.ts';
+import type { KeyText, Node } from './nesting.ts';
 import { isBlank, type Part, type SegmentReader } from './part.ts';
 import { location } from './parties.ts';
 import type { Compartment, Run } from './state.ts';
@@ -121,26 +121,68 @@ export function compileKey(source: KeySource, otherwise: KeyFunction = byPlace):
   };
 }
 
+/** A part of an alternative. */
+interface Piece {
+  readonly read: ReadKey;
+  /** The segments it is read in. */
+  readonly segments: readonly string[];
+  readonly isLiteral: boolean;
+  /** What stands for it when it is missing, so that two keys never become one by a shift; undefined when it may not be. */
+  readonly empty: string | undefined;
+}
+
 /** The parts as one text; undefined when a required one is missing, or all are empty. */
 function compileAlternative(parts: readonly KeyPart[]): ReadKey {
-  const compiled = parts.map((part) => {
-    // Something stands for what is missing, so that two keys never become one by a shift.
-    const empty = part.optional ? emptyOf[part.as] : undefined;
-    return { read: compileKeyPart(part), isLiteral: part.literal !== undefined, empty };
-  });
+  const pieces = parts.map((part) => ({
+    read: compileKeyPart(part),
+    segments: part.from.map((position) => parsePosition(position).segment),
+    isLiteral: part.literal !== undefined,
+    empty: part.optional ? emptyOf[part.as] : undefined,
+  }));
+  const splits = new Map<string, Split>();
   return (node, run) => {
-    let key = '';
-    let isAny = false;
-    for (const { read, isLiteral, empty } of compiled) {
-      const text = read(node, run);
-      if (text !== undefined) isAny ||= !isLiteral;
-      else if (empty === undefined) return undefined;
-      key += text ?? empty;
-    }
-    return isAny ? key : undefined;
+    let split = splits.get(node.name);
+    if (split === undefined) splits.set(node.name, (split = splitFor(node.name, pieces)));
+    const before = sharedText(split.before, node, run);
+    const own = before === undefined ? undefined : textOf(split.own, node, run);
+    return before === undefined || own === undefined || !(before.isAny || own.isAny) ? undefined : before.key + own.key;
   };
 }
 
+/** The pieces before the first that is read in the segment itself, and that with all after it. */
+interface Split {
+  readonly before: readonly Piece[];
+  readonly own: readonly Piece[];
+}
+
+function splitFor(name: string, pieces: readonly Piece[]): Split {
+  const first = pieces.findIndex(({ segments }) => segments.includes(name));
+  return first < 0 ? { before: pieces, own: [] } : { before: pieces.slice(0, first), own: pieces.slice(first) };
+}
+
+/** What is read in other segments is the same for all results of an order: it is read once. */
+function sharedText(pieces: readonly Piece[], node: Node, run: Run): KeyText | undefined {
+  const { parent } = node;
+  if (pieces.length === 0) return noText;
+  if (parent === undefined || !node.isLeaf) return textOf(pieces, node, run);
+  let text = parent.texts.get(pieces);
+  if (text === undefined) parent.texts.set(pieces, (text = textOf(pieces, node, run) ?? null));
+  return text ?? undefined;
+}
+
+function textOf(pieces: readonly Piece[], node: Node, run: Run): KeyText | undefined {
+  let key = '';
+  let isAny = false;
+  for (const { read, isLiteral, empty } of pieces) {
+    const text = read(node, run);
+    if (text !== undefined) isAny ||= !isLiteral;
+    else if (empty === undefined) return undefined;
+    key += text ?? empty;
+  }
+  return { key, isAny };
+}
+
+const noText: KeyText = { key: '', isAny: false };
 const nothing = keyPart('');
 const emptyOf: Readonly<Record<KeyPart['as'], string>> = {
   text: nothing,
@@ -155,24 +197,12 @@ function compileKeyPart({ from, literal, as }: KeyPart): ReadKey {
     return () => text;
   }
   const reads = from.map((position) => compileKeyRead(position, as));
-  const read: ReadKey = (node, run) => {
+  return (node, run) => {
     for (const each of reads) {
       const text = each(node, run);
       if (text !== undefined) return text;
     }
     return undefined;
-  };
-  return sharing(read, new Set(from.map((position) => parsePosition(position).segment)));
-}
-
-/** A part that is read in other segments is the same for all results of an order: it is read once. */
-function sharing(read: ReadKey, segments: ReadonlySet<string>): ReadKey {
-  return (node, run) => {
-    const { parent } = node;
-    if (parent === undefined || !node.isLeaf || segments.has(node.name)) return read(node, run);
-    let text = parent.texts.get(read);
-    if (text === undefined) parent.texts.set(read, (text = read(node, run) ?? null));
-    return text ?? undefined;
   };
 }
 
@@ -199,13 +229,13 @@ function some(text: string): string | undefined {
 /** Coding system and code of a CWE, or its text when it has no code. */
 function concept({ segment }: SegmentReader, field: number): string | undefined {
   // Not as a Part: what a rule recalls needs none, and a code is read for its key in every message.
-  const code = textOf(segment, field, 1);
-  if (code !== '') return keyPart(textOf(segment, field, 3)) + keyPart(code);
-  const text = textOf(segment, field, 2) || textOf(segment, field, 4);
+  const code = componentOf(segment, field, 1);
+  if (code !== '') return keyPart(componentOf(segment, field, 3)) + keyPart(code);
+  const text = componentOf(segment, field, 2) || componentOf(segment, field, 4);
   return text === '' ? undefined : nothing + keyPart(text);
 }
 
-function textOf(segment: Hl7Segment, field: number, component: number): string {
+function componentOf(segment: Hl7Segment, field: number, component: number): string {
   const text = segment.component(field, component);
   return isBlank(text) ? '' : text;
 }

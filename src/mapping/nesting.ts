@@ -9,6 +9,12 @@ import type { Hl7Message } from './message.ts';
 import { SegmentReader } from './part.ts';
 import type { DraftBuilder } from './state.ts';
 
+/** Some parts of a key as one text, and whether any of them was sent. */
+export interface KeyText {
+  readonly key: string;
+  readonly isAny: boolean;
+}
+
 export class Node {
   readonly name: string;
   readonly reader: SegmentReader;
@@ -25,7 +31,7 @@ export class Node {
   /** The drafts made for this segment, first the one that its other values belong to. */
   readonly drafts: DraftBuilder[] = [];
   #found: Map<string, Node | undefined> | undefined;
-  #texts: Map<object, string | null> | undefined;
+  #texts: Map<object, KeyText | null> | undefined;
   #around: Map<string, DraftBuilder | undefined> | undefined;
   #inside: Map<string, DraftBuilder[]> | undefined;
   #noneBeside: Map<string, number> | undefined;
@@ -74,7 +80,7 @@ export class Node {
   }
 
   /** What the parts of keys became that the children of this node have in common (keys.ts); null for those it has not. */
-  get texts(): Map<object, string | null> {
+  get texts(): Map<object, KeyText | null> {
     return (this.#texts ??= new Map());
   }
 

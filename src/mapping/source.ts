@@ -12,6 +12,8 @@ export interface Share {
   readonly type: string;
   readonly id: string;
   readonly element: Element | undefined;
+  /** The whole resource, to be copied when nothing else in a message speaks of it. */
+  readonly resource: Element;
 }
 
 /** What a text became. */

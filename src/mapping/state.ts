@@ -43,9 +43,9 @@ export class DraftBuilder {
   /** `Type/id`, as other resources point to it. */
   readonly reference: string;
 
-  constructor(type: string, id: string, mode: 'merge' | 'replace', node?: Node) {
-    this.resource = { resourceType: type, id };
-    this.reference = `${type}/${id}`;
+  constructor(resource: AnyResource & { id: string }, mode: 'merge' | 'replace', node?: Node) {
+    this.resource = resource;
+    this.reference = `${resource.resourceType}/${resource.id}`;
     this.mode = mode;
     this.node = node;
   }
@@ -152,13 +152,14 @@ export class Run {
 
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
   draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
-    const known = this.#ids.get(id);
-    const draft = known ?? new DraftBuilder(type, id, mode, node);
-    if (known === undefined) {
-      this.#ids.set(id, draft);
-      this.drafts.push(draft);
-    }
+    const draft = this.#ids.get(id) ?? this.#start(new DraftBuilder({ resourceType: type, id }, mode, node));
     node?.drafts.push(draft);
+    return draft;
+  }
+
+  #start(draft: DraftBuilder): DraftBuilder {
+    this.#ids.set(draft.resource.id, draft);
+    this.drafts.push(draft);
     return draft;
   }
 
@@ -198,7 +199,8 @@ export class Run {
   share(type: string, key: readonly string[], element: Element | undefined): DraftBuilder {
     const draft = this.shared(type, key);
     draft.add(element);
-    this.#shares?.push({ type, id: draft.resource.id, element });
+    const { id } = draft.resource;
+    this.#shares?.push({ type, id, element, resource: { resourceType: type, id, ...element } });
     return draft;
   }
 
@@ -213,8 +215,9 @@ export class Run {
     const { shares } = known;
     // By index: going over a frozen list otherwise is several times as slow.
     for (let index = 0; index < shares.length; index++) {
-      const { type, id, element } = shares[index] as Share;
-      this.draft(type, id, 'merge').add(element);
+      const { type, id, element, resource } = shares[index] as Share;
+      if (this.#ids.has(id)) this.draft(type, id, 'merge').add(element);
+      else this.#start(new DraftBuilder({ ...resource } as DraftBuilder['resource'], 'merge'));
     }
     known.run = this.#number;
   }
