@@ -82,7 +82,7 @@ function compilePlan(rule: Rule, map: RuleMap, context: Context): Plan {
   const target = targetOf(rule, map.target);
   const test = rule.when && compileCondition(rule.when, readsOfSegment);
   const bare = rule.from === undefined ? constantStep(rule.const, target) : sourceStep(rule, target, context);
-  const isCommon = rule.fallback !== true && rule.unique !== true;
+  const isCommon = rule.fallback !== true && rule.unique !== true && rule.rest !== true;
   return {
     at: `${rule.id} ${rule.at}`,
     target,
@@ -194,10 +194,13 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
     target,
   );
   const readPlain = component === 0 ? compilePlainRead(converter, field, info, target) : undefined;
-  const each = rule.each === true;
+  const isEach = rule.each === true || rule.rest === true;
+  const first = rule.rest === true ? 1 : 0;
   return (node, root, run, draft) => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
     if (reader === undefined || reader.isAbsent(field)) return;
+    // One text is one repetition.
+    if (first === 1 && reader.single(field) !== undefined) return;
     const text = readPlain === undefined ? undefined : reader.plain(field);
     if (text === '') return;
     if (readPlain !== undefined && text !== undefined) {
@@ -207,8 +210,8 @@ function sourceStep(rule: Rule, target: Target, context: Context): SegmentStep {
     }
     if (way !== undefined && recallField(way, reader, field, target, run, root)) return;
     const parts = reader.parts(field);
-    const count = each ? parts.length : Math.min(parts.length, 1);
-    for (let index = 0; index < count; index++) {
+    const count = isEach ? parts.length : Math.min(parts.length, 1);
+    for (let index = first; index < count; index++) {
       const part = parts[index] as Part;
       if (part.value.isNull) {
         (draft.removed ??= new Set()).add(target.removes);

@@ -166,7 +166,7 @@ function whyNot(
   if (idle?.idle !== undefined) return { why: reasons[idle.idle](idle), rule: nameOf(idle), at: idle.rule.at };
   const [other] = asked;
   if (other !== undefined) {
-    const isRepetition = field.position.includes('~') && other.rule.each !== true;
+    const isRepetition = field.position.includes('~') && other.rule.each !== true && other.rule.rest !== true;
     const what = isRepetition ? 'takes the first repetition alone' : 'has no place for this part';
     return { why: `${nameOf(other)} ${what}`, rule: nameOf(other), at: other.rule.at };
   }

@@ -57,6 +57,7 @@ import {
   appointmentTimes,
   responseTimes,
 } from './appointments.ts';
+import { compound } from './compound.ts';
 import { addressLines, familyName, telecom } from './contact.ts';
 import { appointmentActor, appointmentContacts, appointmentService } from './participants.ts';
 import { authenticationInstant, documentContent, documentParent } from './documents.ts';
@@ -266,6 +267,7 @@ export const functions: Readonly<Record<string, Converter>> = {
   unitCode: { takes: 'part', convert: unitCode },
   vaccineDetails: { takes: 'segment', convert: vaccineDetails },
   vaccineForecast: { takes: 'segment', convert: vaccineForecast },
+  compound: { takes: 'segment', convert: compound },
   timing: { takes: 'segment', convert: timing },
   timingQuantity: { takes: 'part', convert: timingQuantity },
   conceptText: { takes: 'part', convert: conceptText },

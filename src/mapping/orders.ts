@@ -62,13 +62,30 @@ function parentIn(part: Part, self: string, run: Run): readonly Element[] {
   const identifiers = [1, 2]
     .map((half) => entityIdentifier(part.child(half), run))
     .filter((found) => found !== undefined);
-  const numbers = identifiers.map(({ value }) => value as string);
-  const parent = run.nodes.find(
-    (node) => node.name === 'OBR' && numbers.some((number) => isOfOrder(node, number)) && requestOf(node) !== self,
-  );
-  const reference = parent && requestOf(parent);
+  const requests = requestsOf(run);
+  const reference = identifiers
+    .map(({ value }) => requests.get(value as string))
+    .find((found) => found !== undefined && found !== self);
   return identifiers.map((identifier) => ({ ...(reference && { reference }), type: 'ServiceRequest', identifier }));
 }
+
+/** The orders of the message by their numbers, made once: each child asks. */
+function requestsOf(run: Run): ReadonlyMap<string, string> {
+  let requests = requestsByRun.get(run);
+  if (requests !== undefined) return requests;
+  requestsByRun.set(run, (requests = new Map()));
+  for (const node of run.nodes) {
+    const reference = node.name === 'OBR' ? requestOf(node) : undefined;
+    if (reference === undefined) continue;
+    for (const { reader } of [node, ...(node.companion === undefined ? [] : [node.companion])]) {
+      for (const number of [reader.key(2), reader.key(3)]) {
+        if (number !== '' && !requests.has(number)) requests.set(number, reference);
+      }
+    }
+  }
+  return requests;
+}
+const requestsByRun = new WeakMap<Run, Map<string, string>>();
 
 function requestOf(node: Node): string | undefined {
   return node.drafts.find(({ type }) => type === 'ServiceRequest')?.reference;

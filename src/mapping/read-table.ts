@@ -15,7 +15,20 @@ import type {
 } from './table.ts';
 
 /** The words of a rule, and of a build; the schema of overlays (schema.ts) knows no others. */
-export const ruleWords = ['id', 'from', 'each', 'when', 'to', 'as', 'map', 'const', 'with', 'unique', 'fallback'];
+export const ruleWords = [
+  'id',
+  'from',
+  'each',
+  'rest',
+  'when',
+  'to',
+  'as',
+  'map',
+  'const',
+  'with',
+  'unique',
+  'fallback',
+];
 
 export function readRuleMap(table: Table, sourceWord: string, targetWord: string): RuleMap {
   table.only([], ['id', sourceWord, targetWord, 'rules']);
@@ -49,6 +62,7 @@ export function readRule(table: Table, path: Path): Rule {
     id: table.string([...path, 'id']),
     from,
     each: table.flag([...path, 'each']),
+    rest: table.flag([...path, 'rest']),
     when: readWhen(table, path),
     to,
     as: table.optional([...path, 'as']),

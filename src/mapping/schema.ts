@@ -25,6 +25,7 @@ function wordSchemas({ base }: MapLibrary): Readonly<Record<string, Schema>> {
     id: text,
     from: position,
     each: yes,
+    rest: yes,
     when: condition,
     to: { type: 'string', pattern: targetPattern.source },
     as: oneOf([...Object.keys(functions), ...base.datatypes.keys()]),

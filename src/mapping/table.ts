@@ -29,6 +29,8 @@ export interface Rule {
   readonly from?: string;
   /** Every repetition gives a value; without it only the first does. */
   readonly each?: boolean;
+  /** The repetitions after the first, which another rule has. */
+  readonly rest?: boolean;
   readonly when?: Condition;
   /** `Encounter.identifier[]`: `[]` adds an element, `[0]` is one certain element, a bare type is the whole. */
   readonly to: string;

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { validate } from '../../src/fhir/validate.ts';
+import { map, resource, toBundle } from './given.ts';
+
+const order = 'ORC|NW|P1^HIS|F1^PHARM';
+const base = 'RXC|B|D5W^Dextrose 5 %^L|1000|mL';
+const additive = 'RXC|A|KCL^Potassium chloride^L|20|mmol|2|mmol||1|mL';
+
+describe('RXC -> ingredients of a contained Medication', () => {
+  const prescriptions: [type: string, segments: string[]][] = [
+    ['RDE^O11', [order, 'RXE||IV1^Infusion^L|1||L|SOL^Solution^L', base, additive]],
+    ['OMP^O09', [order, 'RXO|IV1^Infusion^L|1||L|SOL^Solution^L', base, additive]],
+  ];
+  for (const [type, segments] of prescriptions) {
+    it(`${type}: each with its own amount and strength`, () => {
+      const mapped = map(segments, { type });
+      assert.deepEqual(validate(toBundle(mapped)), []);
+      const request = resource(mapped, 'MedicationRequest');
+      assert.equal(request['medicationCodeableConcept'], undefined);
+      assert.deepEqual(request['medicationReference'], { reference: '#compound' });
+      const [medication] = request['contained'] as { code: { coding: { code: string }[] }; ingredient: Ingredient[] }[];
+      assert.equal(medication?.code.coding[0]?.code, 'IV1');
+      assert.deepEqual(
+        medication?.ingredient.map(({ itemCodeableConcept, isActive, strength }) => [
+          itemCodeableConcept.coding[0]?.code,
+          isActive,
+          strength.numerator.value,
+          strength.numerator.unit,
+        ]),
+        [
+          ['D5W', false, 1000, 'mL'],
+          ['KCL', true, 20, 'mmol'],
+        ],
+      );
+    });
+  }
+
+  it('without RXC the code alone, by which prescriptions are searched', () => {
+    const request = resource(map([order, 'RXE||A1^Amoxicillin^L|500||mg'], { type: 'RDE^O11' }), 'MedicationRequest');
+    assert.equal(request['contained'], undefined);
+    assert.ok(request['medicationCodeableConcept']);
+  });
+});
+
+interface Ingredient {
+  readonly itemCodeableConcept: { coding: { code: string }[] };
+  readonly isActive: boolean;
+  readonly strength: { numerator: { value: number; unit: string } };
+}
+
+describe('rest: true, the repetitions after the first', () => {
+  it('OBR-16: the first requests, the others are named beside', () => {
+    const mapped = map(['OBR|1||F1|1^Panel^L||||||||||||1001^Chen^Hao~1002^Wu^Lan'], { type: 'ORU^R01' });
+    const request = resource(mapped, 'ServiceRequest');
+    assert.equal((request['requester'] as { display: string }).display, 'Hao Chen');
+    const names = (request['extension'] as { valueReference?: { display: string } }[]).map(
+      ({ valueReference }) => valueReference?.display,
+    );
+    assert.deepEqual(names, ['Lan Wu']);
+  });
+
+  it('one repetition has no rest', () => {
+    const mapped = map(['OBR|1||F1|1^Panel^L||||||||||||1001^Chen^Hao'], { type: 'ORU^R01' });
+    assert.equal(resource(mapped, 'ServiceRequest')['extension'], undefined);
+  });
+});
+
+describe('NTE after PID', () => {
+  it('stays with the patient as an annotation', () => {
+    const mapped = map(['PID|1||P1||Lin^Mei', 'NTE|1|L|Prefers mornings~Wheelchair'], { type: 'ORU^R01' });
+    const patient = JSON.stringify(resource(mapped, 'Patient')['extension']);
+    assert.match(patient, /"valueAnnotation":\{.*"text":"Prefers mornings\\nWheelchair"\}/);
+  });
+});
