@@ -90,3 +90,32 @@ export function periodStart(part: Part, run: Run): unknown {
 export function unsignedInt(text: string): number | undefined {
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
+
+/** Where a prescription has the least and the most of a dose, and the unit of both. */
+const doseFields: Readonly<Record<string, readonly [least: number, most: number, unit: number]>> = {
+  RXO: [2, 3, 4],
+  RXE: [3, 4, 5],
+  RXG: [5, 6, 7],
+};
+
+/**
+ * A dose: a range where least and most are said, and a quantity where there is one number.
+ * @see HL7 v2-to-FHIR, RXO[MedicationRequest] RXO-2 to RXO-4
+ */
+export function dose(node: Node, run: Run): Element | undefined {
+  const { reader } = node;
+  const fields = doseFields[node.name];
+  if (fields === undefined) return undefined;
+  const [least, most] = [reader.parts(fields[0])[0], reader.parts(fields[1])[0]];
+  const [low, high] = [least, most].map((part) => part && numeric(part.peek(1)));
+  const single = low ?? high;
+  if (single === undefined) return undefined;
+  const [unitPart] = reader.parts(fields[2]);
+  const unit = unitPart === undefined || unitPart.value.isNull ? undefined : unitOf(unitPart, run);
+  const isRange = low !== undefined && high !== undefined && Number(least?.peek(1)) < Number(most?.peek(1));
+  if (low !== undefined) least?.take(1);
+  // rng-2: what is no range (most below least) stays beside; most that is least says nothing more.
+  if (isRange || low === undefined || Number(least?.peek(1)) === Number(most?.peek(1))) most?.take(1);
+  if (!isRange) return { doseQuantity: { value: single, ...unit } };
+  return { doseRange: { low: { value: low, ...unit }, high: { value: high, ...unit } } };
+}

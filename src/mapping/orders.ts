@@ -44,19 +44,22 @@ function namedParent(link: Part, run: Run): readonly Element[] {
 }
 
 /**
- * The order that this one is a child of: OBR-29, else ORC-8, each a placer's and a filler's number. In the same message it is a
+ * The order that this one is a child of: OBR-29 and ORC-8, each a placer's and a filler's number. In the same message it is a
  * reference; else the numbers are, which the parent has as its identifiers.
  * @see HL7 v2-to-FHIR, OBR[ServiceRequest] OBR-29
  */
 export function parentOrder(node: Node, draft: { readonly reference: string }, run: Run): readonly Element[] {
   const [order, control] = node.name === 'ORC' ? [node.companion, node] : [node, node.companion];
-  const ofOrder =
-    order === undefined || order.name !== 'OBR' || order.reader.isAbsent(29) ? noParts : order.reader.parts(29);
-  const parts =
-    ofOrder.length > 0 || control === undefined || control.reader.isAbsent(8) ? ofOrder : control.reader.parts(8);
-  return parts.filter((part) => !part.value.isNull).flatMap((part) => parentIn(part, draft.reference, run));
+  const parts = [
+    ...(order?.name !== 'OBR' || order.reader.isAbsent(29) ? [] : order.reader.parts(29)),
+    ...(control === undefined || control.reader.isAbsent(8) ? [] : control.reader.parts(8)),
+  ];
+  if (parts.length === 0) return [];
+  const elements = parts.filter((part) => !part.value.isNull).flatMap((part) => parentIn(part, draft.reference, run));
+  // OBR-29 and ORC-8 say the same where both are sent.
+  const texts = elements.map((element) => JSON.stringify(element));
+  return elements.filter((_, index) => texts.indexOf(texts[index] as string) === index);
 }
-const noParts: readonly Part[] = [];
 
 function parentIn(part: Part, self: string, run: Run): readonly Element[] {
   const identifiers = [1, 2]

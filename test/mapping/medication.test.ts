@@ -42,6 +42,49 @@ describe('RXC -> ingredients of a contained Medication', () => {
   });
 });
 
+describe('dose (HL7 v2-to-FHIR, RXO-2 to RXO-4)', () => {
+  const ml = { unit: 'mL', system: 'http://unitsofmeasure.org', code: 'mL' };
+  const doses: [least: string, most: string, expected: unknown][] = [
+    ['5', '10', { doseRange: { low: { value: 5, ...ml }, high: { value: 10, ...ml } } }],
+    ['5', '', { doseQuantity: { value: 5, ...ml } }],
+    ['', '10', { doseQuantity: { value: 10, ...ml } }],
+    ['5', '5', { doseQuantity: { value: 5, ...ml } }],
+    // rng-2: most below least is no range.
+    ['10', '5', { doseQuantity: { value: 10, ...ml } }],
+  ];
+  for (const [least, most, expected] of doses) {
+    it(`least ${least || 'not sent'}, most ${most || 'not sent'}, in RXO, RXE and RXG`, () => {
+      const places: [type: string, segment: string][] = [
+        ['OMP^O09', `RXO|1^Syrup^L|${least}|${most}|mL`],
+        ['RDE^O11', `RXE||1^Syrup^L|${least}|${most}|mL`],
+        ['RGV^O15', `RXG|1||^^^20240506|1^Syrup^L|${least}|${most}|mL`],
+      ];
+      for (const [type, segment] of places) {
+        const mapped = map([order, segment], { type });
+        assert.deepEqual(validate(toBundle(mapped)), []);
+        const [dosage] = resource(mapped, 'MedicationRequest')['dosageInstruction'] as { doseAndRate: unknown[] }[];
+        assert.deepEqual(JSON.parse(JSON.stringify(dosage?.doseAndRate[0])), expected, type);
+      }
+    });
+  }
+});
+
+describe('RSP^K31, a dispense history', () => {
+  it('is what was dispensed, for the prescriptions it answers', () => {
+    const segments = [
+      'MSA|AA|Q1',
+      order,
+      'RXO|A1^Amoxicillin^L|500||mg',
+      'RXD|1|A1^Amoxicillin^L|20240506|30|CAP||RX7',
+    ];
+    const mapped = map(segments, { type: 'RSP^K31' });
+    assert.deepEqual(validate(toBundle(mapped)), []);
+    const { authorizingPrescription } = resource(mapped, 'MedicationDispense');
+    const reference = `MedicationRequest/${resource(mapped, 'MedicationRequest').id}`;
+    assert.deepEqual(authorizingPrescription, [{ reference }]);
+  });
+});
+
 interface Ingredient {
   readonly itemCodeableConcept: { coding: { code: string }[] };
   readonly isActive: boolean;
