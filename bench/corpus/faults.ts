@@ -19,7 +19,9 @@ export function faultsOf(bundle: AnyResource, known: readonly string[]): string[
   return [
     ...validate(bundle).map(({ message, expression }) => `${message} at ${expression.join()}`),
     ...(new Set(urls).size === urls.length ? [] : ['an id occurs twice']),
-    ...[...referencesOf(bundle)].filter((reference) => !here.has(reference)).map((it) => `${it} is not in the Bundle`),
+    ...[...referencesOf(bundle)]
+      .filter((reference) => !reference.startsWith('#') && !here.has(reference))
+      .map((it) => `${it} is not in the Bundle`),
     ...[...emptyOf(bundle, 'Bundle')].map((path) => `${path} is empty`),
   ];
 }

@@ -209,7 +209,8 @@ export function nest(message: Hl7Message, nesting: Readonly<Record<string, reado
     openGroup(node, place, open);
     nodes.push(node);
     previous = node;
-    if (candidates !== undefined) anchor = node;
+    // PD1 says more of the patient: a note after it is the patient's, as one after PID is.
+    if (candidates !== undefined) anchor = node.name === 'PD1' ? (node.parent ?? node) : node;
     if (anchor === undefined) anchor = node;
   }
   return nodes;

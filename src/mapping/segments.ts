@@ -17,7 +17,11 @@ export function note(node: Node, run: Run, info: RuleInfo): Element | undefined 
   if (text.trim() === '') return undefined;
   for (const line of lines) line.takeAll();
   const annotation: Element = {};
-  const extension = [...codedBeside(node, run, 2, 'note-source'), ...codedBeside(node, run, 4, 'note-type')];
+  const extension = [
+    ...codedBeside(node, run, 2, 'note-source'),
+    ...codedBeside(node, run, 4, 'note-type'),
+    ...codedBeside(node, run, 9, 'coded-note'),
+  ];
   if (extension.length > 0) annotation['extension'] = extension;
   const [author] = node.reader.parts(5);
   const reference = author && practitioner(author, run, info);

@@ -107,11 +107,3 @@ describe('rest: true, the repetitions after the first', () => {
     assert.equal(resource(mapped, 'ServiceRequest')['extension'], undefined);
   });
 });
-
-describe('NTE after PID', () => {
-  it('stays with the patient as an annotation', () => {
-    const mapped = map(['PID|1||P1||Lin^Mei', 'NTE|1|L|Prefers mornings~Wheelchair'], { type: 'ORU^R01' });
-    const patient = JSON.stringify(resource(mapped, 'Patient')['extension']);
-    assert.match(patient, /"valueAnnotation":\{.*"text":"Prefers mornings\\nWheelchair"\}/);
-  });
-});
