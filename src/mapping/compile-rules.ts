@@ -124,7 +124,8 @@ function formOf(rule: Rule, source: string, context: Context): Form | undefined 
   if (field > maskBits) return undefined;
   if (converter.takes !== 'part') return { kind: 'text', field, convert: converter.convert, info };
   const way = wayOf(rule, converter);
-  return way === undefined ? undefined : { kind: 'kept', field, way };
+  if (way !== undefined) return { kind: 'kept', field, way };
+  return converter.plain === undefined ? undefined : { kind: 'text', field, convert: converter.plain, info };
 }
 
 function withConditions(rule: Rule, step: SegmentStep, target: Target, test: Test<Node> | undefined): SegmentStep {

@@ -112,6 +112,8 @@ export type Converter =
   | {
       readonly takes: 'part';
       readonly isKept?: true;
+      /** What it makes of a text that nothing divides, where that takes less than reading parts. */
+      readonly plain?: (text: string) => unknown;
       readonly convert: (part: Part, run: Run, info: RuleInfo) => unknown;
     }
   | { readonly takes: 'segment'; readonly convert: (node: Node, run: Run, info: RuleInfo) => unknown };
@@ -239,7 +241,7 @@ export const functions: Readonly<Record<string, Converter>> = {
   codeExtension: { takes: 'part', isKept: true, convert: codeExtension },
   nationalId: { takes: 'part', convert: nationalId },
   socialSecurityNumber: { takes: 'part', convert: socialSecurityNumber },
-  entityIdentifier: { takes: 'part', convert: entityIdentifier },
+  entityIdentifier: { takes: 'part', convert: entityIdentifier, plain: (value) => ({ value }) },
   conceptIdentifier: { takes: 'part', convert: conceptIdentifier },
   nameText: { takes: 'part', convert: nameText },
   authority: { takes: 'part', convert: authoritySystem },

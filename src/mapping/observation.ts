@@ -48,7 +48,7 @@ function plainQuantity(reader: SegmentReader, unit: UnitReader): Element | undef
 }
 
 /** Written out, because most resources are made of it, and a spread takes three times as long. */
-function quantityOf(value: unknown, { unit, system, code }: Unit): Element {
+export function quantityOf(value: unknown, { unit, system, code }: Unit): Element {
   if (system !== undefined) return { value, unit, system, code };
   return unit === undefined ? { value } : { value, unit };
 }

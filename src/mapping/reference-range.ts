@@ -7,7 +7,7 @@
  */
 import type { Node } from './nesting.ts';
 import { numeric } from './number.ts';
-import { unitIn } from './observation.ts';
+import { quantityOf, unitIn } from './observation.ts';
 import type { Element, Run } from './state.ts';
 
 export function referenceRange({ reader }: Node, run: Run): Element | undefined {
@@ -20,13 +20,30 @@ export function referenceRange({ reader }: Node, run: Run): Element | undefined 
   if (ends === undefined) return { text };
   // The range of a number is in the unit of the number.
   const unit = unitIn(reader, run);
-  const [low, high] = ends.map((end) => (end === undefined ? undefined : { value: end, ...unit }));
-  return { ...(low && { low }), ...(high && { high }), text };
+  const [low, high] = ends;
+  if (low === undefined) return { high: quantityOf(high, unit), text };
+  if (high === undefined) return { low: quantityOf(low, unit), text };
+  return { low: quantityOf(low, unit), high: quantityOf(high, unit), text };
 }
 
 type End = ReturnType<typeof numeric>;
 
-function endsOf(text: string): readonly [End, End] | undefined {
+/** Kept by text: a laboratory has a range for each analyte, and sends it with every result. */
+function endsOf(text: string): Ends | undefined {
+  let ends = known.get(text);
+  if (ends === undefined) {
+    if (known.size >= knownMax) known.clear();
+    known.set(Buffer.from(text).toString(), (ends = readEnds(text) ?? none));
+  }
+  return ends === none ? undefined : ends;
+}
+type Ends = readonly [End, End];
+const none: Ends = [undefined, undefined];
+const known = new Map<string, Ends>();
+// All analytes of the laboratories that send at a time, about a hundred bytes each.
+const knownMax = 10_000;
+
+function readEnds(text: string): Ends | undefined {
   const both = between.exec(text);
   if (both === null) {
     const [, sign, number = ''] = oneSided.exec(text) ?? [];

@@ -23,10 +23,11 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   nodes[0].event = event;
   const run = new Run(map, context, nodes);
   const byName = indexByName(nodes);
-  const nodesOf = (segment: string): readonly Node[] => byName.get(segment) ?? noNodes;
-  for (const build of what.builds) buildDrafts(build, nodesOf(build.segment), run);
-  for (const build of what.builds) if (build.refs.length > 0) linkDrafts(build, nodesOf(build.segment), run);
-  for (const command of what.commands) giveCommand(command, nodesOf(command.segment), run);
+  // Most builds of a message map are for segments that a message does not have.
+  const asked = what.builds.filter(({ segment }) => byName.has(segment));
+  for (const build of asked) buildDrafts(build, byName.get(build.segment) ?? noNodes, run);
+  for (const build of asked) if (build.refs.length > 0) linkDrafts(build, byName.get(build.segment) ?? noNodes, run);
+  for (const command of what.commands) giveCommand(command, byName.get(command.segment) ?? noNodes, run);
   dropEmptyProvenance(run);
   keepTheRest(run);
   const { commands, snapshots, unmapped, issues } = run;

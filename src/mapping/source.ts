@@ -18,6 +18,7 @@ export interface Share {
 
 /** What a text became. */
 export interface Known {
+  readonly text: string;
   readonly value: unknown;
   readonly shares: readonly Share[];
   /** The last message that has these shares. */
@@ -25,14 +26,23 @@ export interface Known {
 }
 
 /** One way of reading texts (a converter with its vocabulary), by text. */
-type Texts = Map<string, Known>;
+interface Texts {
+  readonly byText: Map<string, Known>;
+  /** The one that was asked for last: the results of an order have the same performer, flag and unit. */
+  last: Known | undefined;
+}
 
 /** Everything that decides, beside the text, what a text of a sender becomes. */
 export class Source {
   readonly #ways = new Map<string, Texts>();
 
   recall(way: string, text: string): Known | undefined {
-    return this.#ways.get(way)?.get(text);
+    const texts = this.#ways.get(way);
+    if (texts === undefined) return undefined;
+    if (texts.last?.text === text) return texts.last;
+    const known = texts.byText.get(text);
+    if (known !== undefined) texts.last = known;
+    return known;
   }
 
   keep(way: string, text: string, value: unknown, shares: readonly Share[], run: number): void {
@@ -42,8 +52,10 @@ export class Source {
       return;
     }
     let texts = this.#ways.get(way);
-    if (texts === undefined) this.#ways.set(way, (texts = new Map()));
-    texts.set(copyText(text), { value: frozenCopy(value), shares: frozenCopy(shares) as readonly Share[], run });
+    if (texts === undefined) this.#ways.set(way, (texts = { byText: new Map(), last: undefined }));
+    const kept = copyText(text);
+    const copies = { value: frozenCopy(value), shares: frozenCopy(shares) as readonly Share[] };
+    texts.byText.set(kept, { text: kept, ...copies, run });
   }
 }
 
