@@ -6,6 +6,7 @@
  */
 import { readDate } from '../fhir/dates.ts';
 import { tokenHash } from '../fhir/hash.ts';
+import { containedCodes } from '../fhir/index-entry.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { labelBit, otherLabel } from '../fhir/labels.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -66,9 +67,10 @@ const custodianRole = 'CST';
 
 /** Search parameters under which the code that a resource is about is indexed. */
 const subjectParams = ['code', 'type', 'vaccine-code', 'category', 'class'];
-/** Where else a code may stand in a resource: in a component, a value, a reason. */
+/** Where else a code may stand in a resource: in a component, a value, a reason, in what it contains. */
 const mentioningParams = [
   ...subjectParams,
+  containedCodes,
   'combo-code',
   'component-code',
   'value-concept',

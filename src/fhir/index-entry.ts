@@ -86,3 +86,9 @@ export interface CompositeEntry {
   readonly param: string;
   readonly parts: readonly (readonly IndexEntry[])[];
 }
+
+/**
+ * The codes of what a resource contains, as one parameter that nobody can search for: a consent that denies a code denies the
+ * resource that holds it in a contained part (a compound's Medication). What permits a code never looks there.
+ */
+export const containedCodes = 'contained:code';

@@ -1,5 +1,6 @@
 /** From index entries to the index columns of a row: which parameter file takes which entry. */
-import { tokenHash } from '../fhir/hash.ts';
+import { tokenForms, tokenHash } from '../fhir/hash.ts';
+import { containedCodes } from '../fhir/index-entry.ts';
 import { indexEntries } from '../fhir/params.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { IndexColumns } from './params/columns.ts';
@@ -49,6 +50,18 @@ export function indexColumns(resource: AnyResource): IndexColumns {
         break;
     }
   }
+  addContained(resource, columns);
   for (const param of columns.present) columns.tokens.add(tokenHash(param, undefined, undefined));
   return columns;
+}
+
+function addContained(resource: AnyResource, columns: IndexColumns): void {
+  const contained = resource['contained'];
+  if (!Array.isArray(contained)) return;
+  for (const inner of contained as AnyResource[]) {
+    for (const entry of indexEntries(inner)) {
+      if (entry.kind !== 'token') continue;
+      for (const form of tokenForms({ ...entry, param: containedCodes })) columns.tokens.add(form);
+    }
+  }
 }

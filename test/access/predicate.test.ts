@@ -52,6 +52,7 @@ const rows: readonly GivenRow[] = [
     tokens: [
       ['code', loinc, '85354-9'],
       ['component-code', loinc, '8480-6'],
+      ['contained:code', 'urn:drugs', 'D1'],
     ],
   },
   { id: 'undated' },
@@ -217,6 +218,16 @@ const cases: readonly Case[] = [
     title: 'a nested deny of a code -> also where it is only mentioned',
     given: permitTo({ provision: [{ type: 'deny', code: [{ coding: [{ code: '8480-6' }] }] }] }),
     sees: ordinary.filter((id) => id !== 'panel'),
+  },
+  {
+    title: 'a nested deny of a code -> also where something contained has it',
+    given: permitTo({ provision: [{ type: 'deny', code: [{ coding: [{ code: 'D1' }] }] }] }),
+    sees: ordinary.filter((id) => id !== 'panel'),
+  },
+  {
+    title: 'a permit of a code -> not what only contains it',
+    given: permitTo({ code: [{ coding: [{ system: 'urn:drugs', code: 'D1' }] }] }),
+    sees: [],
   },
   {
     title: 'a nested deny of a data period -> rows that touch it',
