@@ -140,6 +140,7 @@ class Watcher {
     const { now, onEvent, claimMs } = this.#settings;
     const renew = (): Promise<void> => utimes(claimed, now(), now());
     await renew();
+    // A claim that cannot be renewed grows old; another hub may then read the file too, which stores nothing twice.
     const timer = setInterval(() => void renew().catch(() => undefined), claimMs / 4);
     const answer = await this.#answer(folder, claimed).finally(() => clearInterval(timer));
     if (answer.isLost) {

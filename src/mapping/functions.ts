@@ -67,7 +67,6 @@ import {
   codeAbsent,
   conceptText,
   dose,
-  periodStart,
   unitCode,
   unitSystem,
   unitText,
@@ -92,7 +91,7 @@ import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts
 import { boundConcept, payor, problemStatus, providerOrganization } from './care.ts';
 import { certificate, education, languageSkill, specialty } from './staff.ts';
 import type { Element, Run } from './state.ts';
-import { parseDtm, parseTm } from './time.ts';
+import { parseDtm } from './time.ts';
 import { timing, timingQuantity } from './timing.ts';
 import { vaccineDetails, vaccineForecast } from './vaccination.ts';
 
@@ -282,14 +281,12 @@ export const functions: Readonly<Record<string, Converter>> = {
   jobCode: { takes: 'part', convert: jobCode },
   wholeText: { takes: 'part', convert: wholeText },
   orderingFacility: { takes: 'part', isKept: true, convert: organization },
-  time: { takes: 'first', convert: (value) => parseTm(value) },
   softwareAgent: { takes: 'segment', convert: softwareAgent },
   participation: { takes: 'segment', convert: participation },
   count: { takes: 'first', convert: unsignedInt },
   administrationLocation: { takes: 'part', convert: administrationLocation },
   namedPlace: { takes: 'part', convert: namedLocation },
   amount: { takes: 'part', convert: amount },
-  periodStart: { takes: 'part', convert: periodStart },
   allergyStatus: { takes: 'first', convert: allergyStatus },
   allergyVerification: { takes: 'first', convert: allergyVerification },
   valueIdentifier: { takes: 'part', convert: valueIdentifier },

@@ -79,13 +79,6 @@ export function codeAbsent(_node: Node): Element {
   return { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }] };
 }
 
-/** DR of one end: when it happened. */
-export function periodStart(part: Part, run: Run): unknown {
-  const value = run.dateTime(part.peek(1));
-  if (value !== undefined) part.take(1);
-  return value;
-}
-
 /** unsignedInt: how many are left. */
 export function unsignedInt(text: string): number | undefined {
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
