@@ -1,9 +1,9 @@
 /** The FHIR facade on Express: the table of routes mounted, and what is not in it answered in FHIR's own words. */
-import { Router, type Request, type Response } from 'express';
+import { Router, type NextFunction, type Request, type Response } from 'express';
 import { answer, type Reporter } from './pipeline.ts';
 import type { Facade } from './interaction.ts';
 import { answerOf, fhirJson, HttpProblem, respond } from './respond.ts';
-import { fixedTypeOf, fixedTypes, routes } from './routes.ts';
+import { fixedTypeOf, fixedTypes, routes, servesType } from './routes.ts';
 
 export interface FhirOptions extends Facade {
   readonly report: Reporter;
@@ -28,9 +28,10 @@ export function fhirRouter(options: FhirOptions): Router {
 function mount(router: Router, route: (typeof routes)[number], options: FhirOptions): void {
   const { method, path, interaction } = route;
   const type = fixedTypeOf(route);
-  router[method](path, (request: Request, response: Response) => {
+  router[method](path, (request: Request, response: Response, next: NextFunction) => {
     const startedAt = performance.now();
     const params = type === undefined ? request.params : { ...request.params, type };
+    if (!servesType(route, String(params['type'] ?? ''))) return next();
     // `answer` turns every error into an Answer; what it cannot foresee reaches Express.
     return answer(options, interaction, request, params as Record<string, string>).then((done) => {
       respond(response, done);

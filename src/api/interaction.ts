@@ -55,10 +55,22 @@ export interface Plan {
 }
 
 /** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
-export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-type';
+export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-type' | 'operation';
+
+/** What the CapabilityStatement says of an operation. @see https://hl7.org/fhir/R4/operations.html */
+export interface Operation {
+  /** Without the `$`. */
+  readonly name: string;
+  /** Canonical URL of the OperationDefinition. */
+  readonly definition: string;
+  /** Types that have it, of the routes of every type; absent: all. */
+  readonly types?: readonly string[];
+}
 
 export interface Interaction {
   readonly code: InteractionCode;
+  /** With the code `operation`: which. */
+  readonly operation?: Operation;
   /** Its body is a resource. */
   readonly isWrite: boolean;
   /** @throws Problem for whatever can be refused without asking the database */

@@ -2,7 +2,8 @@
  * The table of routes under the FHIR base. What is not in it is not served, and the CapabilityStatement is made from it, so
  * the two cannot differ.
  */
-import type { Interaction, InteractionCode } from './interaction.ts';
+import type { ServedOperation, TypeInteraction } from '../fhir/capability.ts';
+import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost } from './search.ts';
@@ -36,9 +37,26 @@ export function fixedTypeOf(route: Route): string | undefined {
 /** Types with routes of their own; the routes of `:type` are not theirs. */
 export const fixedTypes: ReadonlySet<string> = new Set(routes.map(fixedTypeOf).filter((type) => type !== undefined));
 
-/** What is served for a type, for the CapabilityStatement. */
-export function interactionsOf(type: string): InteractionCode[] {
+/** The routes that serve a type. */
+function routesOf(type: string): Route[] {
   const wanted = fixedTypes.has(type) ? type : undefined;
-  const served = routes.filter((route) => fixedTypeOf(route) === wanted);
-  return [...new Set(served.map(({ interaction }) => interaction.code))];
+  return routes.filter((route) => fixedTypeOf(route) === wanted && servesType(route, type));
+}
+
+/** False for an operation that the type does not have. */
+export function servesType({ interaction }: Route, type: string): boolean {
+  return interaction.operation?.types?.includes(type) ?? true;
+}
+
+/** What is served for a type, for the CapabilityStatement. */
+export function interactionsOf(type: string): TypeInteraction[] {
+  const codes = routesOf(type).map(({ interaction }) => interaction.code);
+  return [...new Set(codes)].filter((code) => code !== 'operation');
+}
+
+/** The operations of a type, for the CapabilityStatement. */
+export function operationsOf(type: string): ServedOperation[] {
+  const operations = routesOf(type).flatMap(({ interaction: { operation } }) => operation ?? []);
+  const byName = new Map(operations.map(({ name, definition }) => [name, { name, definition }]));
+  return [...byName.values()];
 }

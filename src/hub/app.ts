@@ -14,7 +14,7 @@ import { hl7Router } from '../api/hl7v2.ts';
 import { opsRouter } from '../api/ops.ts';
 import type { Reporter } from '../api/pipeline.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
-import { interactionsOf } from '../api/routes.ts';
+import { interactionsOf, operationsOf } from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
@@ -154,7 +154,7 @@ function capabilityOf({ fhirBase }: Addresses): object {
     base: fhirBase,
     software: { name, version },
     date: new Date().toISOString(),
-    types: (type) => ({ interactions: interactionsOf(type) }),
+    types: (type) => ({ interactions: interactionsOf(type), operations: operationsOf(type) }),
   });
 }
 
