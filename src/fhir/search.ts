@@ -7,18 +7,8 @@
 import { Problem } from './problem.ts';
 import { searchParams } from './params.ts';
 import type { Filter, SearchParam, SearchRequest, SortKey } from './search-request.ts';
-import {
-  isTypeModifier,
-  readDateValue,
-  readNumberValue,
-  readOfType,
-  readQuantityValue,
-  readReferenceValue,
-  readStringValue,
-  readToken,
-  splitEscaped,
-  unescapeValue,
-} from './search-values.ts';
+import { filterOf, printable, unserved } from './search-filters.ts';
+import { splitEscaped } from './search-values.ts';
 import { typeCode } from './types.ts';
 
 export type * from './search-request.ts';
@@ -127,132 +117,11 @@ function details(name: string, context: Context): { expression: string; hint: st
   return { expression: printable(name), hint: `The CapabilityStatement lists the parameters of ${context.type}.` };
 }
 
-/** A caller's own text goes into a message only when it looks like a parameter's name. */
-function printable(name: string): string {
-  return /^[\w:.-]{1,64}$/.test(name) ? name : '(parameter)';
-}
-
-function unserved(name: string, hint: string): Problem {
-  return new Problem('not-supported', 'this search parameter is not served', { expression: printable(name), hint });
-}
-
 function ignore(problem: Problem, context: Context): undefined {
   if (context.handling === 'strict') throw problem;
   context.issues.push(problem);
   return undefined;
 }
-
-function filterOf(
-  param: SearchParam,
-  modifier: string | undefined,
-  texts: readonly string[],
-  context: Context,
-): Filter {
-  const index = param.code;
-  if (modifier === 'missing') return { kind: 'missing', param, index, isMissing: readMissing(texts, param) };
-  switch (param.type) {
-    case 'token':
-      return tokenFilter(param, modifier, texts);
-    case 'reference':
-      return referenceFilter(param, modifier, texts, context);
-    case 'string': {
-      const match = modifier ?? 'starts';
-      if (match !== 'exact' && match !== 'contains' && modifier !== undefined) throw badModifier(param, modifier);
-      const kind = match as 'starts' | 'exact' | 'contains';
-      return {
-        kind: 'string',
-        param,
-        index,
-        match: kind,
-        values: texts.map((text) => readStringValue(text, kind === 'exact')),
-      };
-    }
-    case 'date':
-      refuseModifier(param, modifier);
-      return { kind: 'date', param, index, values: texts.map((text) => readDateValue(text, param, context.now)) };
-    case 'number':
-      refuseModifier(param, modifier);
-      return { kind: 'number', param, index, values: texts.map((text) => readNumberValue(text, param)) };
-    case 'quantity':
-      refuseModifier(param, modifier);
-      return { kind: 'quantity', param, index, values: texts.map((text) => readQuantityValue(text, param)) };
-    case 'uri':
-      refuseModifier(param, modifier);
-      return { kind: 'uri', param, index, values: texts.map(unescapeValue) };
-    default:
-      throw unserved(param.code, 'Search by its components, one parameter each.');
-  }
-}
-
-function readMissing(texts: readonly string[], param: SearchParam): boolean {
-  const [text, ...rest] = texts;
-  if (rest.length > 0 || (text !== 'true' && text !== 'false')) {
-    throw new Problem('value', ':missing takes true or false', { expression: `${param.code}:missing` });
-  }
-  return text === 'true';
-}
-
-function tokenFilter(param: SearchParam, modifier: string | undefined, texts: readonly string[]): Filter {
-  const index = param.code;
-  switch (modifier) {
-    case undefined:
-    case 'not': {
-      const values = texts.map((text) => readToken(text, param));
-      return { kind: 'token', param, index, isNegated: modifier === 'not', values };
-    }
-    case 'text': {
-      const values = texts.map((text) => readStringValue(text, false));
-      return { kind: 'string', param, index: `${index}:text`, match: 'contains', values };
-    }
-    case 'of-type': {
-      const values = texts.map((text) => readOfType(text, param));
-      return { kind: 'token', param, index: `${index}:of-type`, isNegated: false, values };
-    }
-    default:
-      throw badModifier(param, modifier);
-  }
-}
-
-function referenceFilter(
-  param: SearchParam,
-  modifier: string | undefined,
-  texts: readonly string[],
-  context: Context,
-): Filter {
-  const index = param.code;
-  if (modifier === 'identifier') {
-    const values = texts.map((text) => readToken(text, param));
-    return { kind: 'token', param, index: `${index}:identifier`, isNegated: false, values };
-  }
-  if (modifier !== undefined) {
-    if (!isTypeModifier(modifier)) throw badModifier(param, modifier);
-    if (param.target !== undefined && !param.target.includes(modifier)) {
-      throw new Problem('invalid', `${param.code} never points to ${modifier}`, {
-        expression: `${param.code}:${modifier}`,
-      });
-    }
-  }
-  const values = texts.map((text) => readReferenceValue(text, param, modifier, context.base));
-  return { kind: 'reference', param, index, values };
-}
-
-function refuseModifier(param: SearchParam, modifier: string | undefined): void {
-  if (modifier !== undefined) throw badModifier(param, modifier);
-}
-
-/** FHIR R4 search.html#modifiers: a server rejects a modifier that it does not support for the parameter. */
-function badModifier(param: SearchParam, modifier: string): Problem {
-  return new Problem('not-supported', `${param.code} is not served with this modifier`, {
-    expression: printable(`${param.code}:${modifier}`),
-    hint: modifiersOf[param.type] ?? 'This parameter takes :missing alone.',
-  });
-}
-
-const modifiersOf: Partial<Record<SearchParam['type'], string>> = {
-  token: 'Tokens take :not, :text, :of-type and :missing.',
-  reference: 'References take a resource type, :identifier and :missing.',
-  string: 'Strings take :exact, :contains and :missing.',
-};
 
 function parseResults(
   results: ReadonlyMap<string, string>,
