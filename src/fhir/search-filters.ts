@@ -25,6 +25,11 @@ export interface FilterContext {
   readonly now: number;
 }
 
+/** Whether the grammar reads values of this parameter; the CapabilityStatement lists these and no others. */
+export function isSearchable(param: SearchParam): boolean {
+  return param.expression !== undefined && param.type !== 'composite' && param.type !== 'special';
+}
+
 /**
  * @param texts alternatives, still with their escapes; at least one
  * @throws Problem value, not-supported (modifier), invalid (a type the reference never has)
