@@ -192,7 +192,8 @@ function entitiesOf(row: AuditRow, profile: string): object[] {
   const type = row.type === null ? undefined : typeName(row.type);
   if (profile === 'PatientQuery') {
     // Names only: the values asked for are not kept.
-    const asked = `${type ?? ''}?${row.query ?? ''}`;
+    const isOperation = row.query?.startsWith('$') ?? false;
+    const asked = `${type ?? ''}${isOperation ? '/' : '?'}${row.query ?? ''}`;
     entities.push({ ...object({ display: asked }, '24', 'Query'), query: Buffer.from(asked).toString('base64') });
   } else if (type !== undefined && row.resourceId !== null) {
     entities.push(object({ reference: `${type}/${row.resourceId}` }, '4', 'Domain Resource'));

@@ -1,9 +1,9 @@
 /** The FHIR facade on Express: the table of routes mounted, and what is not in it answered in FHIR's own words. */
 import { Router, type NextFunction, type Request, type Response } from 'express';
 import { answer, type Reporter } from './pipeline.ts';
-import type { Facade } from './interaction.ts';
+import type { Facade, Interaction } from './interaction.ts';
 import { answerOf, fhirJson, HttpProblem, respond } from './respond.ts';
-import { fixedTypeOf, fixedTypes, routes, servesType } from './routes.ts';
+import { fixedTypeOf, fixedTypes, routes, routesOfOperations } from './routes.ts';
 
 export interface FhirOptions extends Facade {
   readonly report: Reporter;
@@ -17,6 +17,8 @@ export function fhirRouter(options: FhirOptions): Router {
   for (const [path, { contentType = fhirJson, body }] of Object.entries(options.documents)) {
     router.get(path, (_request, response) => respond(response, { status: 200, body, contentType }));
   }
+  for (const route of routesOfOperations) mount(router, route, options);
+  router.use(answerUnknownOperation);
   const own = routes.filter((route) => fixedTypeOf(route) !== undefined);
   for (const route of own) mount(router, route, options);
   for (const type of fixedTypes) router.use(`/${type}`, answerUnserved);
@@ -28,17 +30,41 @@ export function fhirRouter(options: FhirOptions): Router {
 function mount(router: Router, route: (typeof routes)[number], options: FhirOptions): void {
   const { method, path, interaction } = route;
   const type = fixedTypeOf(route);
-  router[method](path, (request: Request, response: Response, next: NextFunction) => {
+  router[method](path, (request: Request, response: Response) => {
     const startedAt = performance.now();
     const params = type === undefined ? request.params : { ...request.params, type };
-    if (!servesType(route, String(params['type'] ?? ''))) return next();
     // `answer` turns every error into an Answer; what it cannot foresee reaches Express.
     return answer(options, interaction, request, params as Record<string, string>).then((done) => {
       respond(response, done);
-      options.observe(interaction.code, done.status, (performance.now() - startedAt) / 1000);
+      options.observe(nameOf(interaction), done.status, (performance.now() - startedAt) / 1000);
     });
   });
 }
+
+/** As metrics count it. */
+function nameOf({ code, operation }: Interaction): string {
+  return operation === undefined ? code : `$${operation.name}`;
+}
+
+/** A path that ends in `$name` is an operation and nothing else. */
+function answerUnknownOperation(request: Request, response: Response, next: NextFunction): void {
+  const [, name] = /\/\$([^/]*)$/.exec(request.path) ?? [];
+  if (name === undefined) return next();
+  const isKnown = routesOfOperations.some(({ path }) => path.endsWith(`/$${name}`));
+  const problem = isKnown
+    ? new HttpProblem(405, 'not-supported', 'the operation is not invoked here, or not by this method', {
+        hint: 'Its OperationDefinition says at which level; one that changes something takes POST alone.',
+      })
+    : new HttpProblem(404, 'not-supported', 'the server does not have this operation', {
+        hint: hints[name] ?? 'The CapabilityStatement lists the operations it has: [base]/metadata.',
+      });
+  respond(response, answerOf(problem, false, ''));
+}
+
+/** What to use instead of what is asked for most often. */
+const hints: Readonly<Record<string, string>> = {
+  graphql: 'The hub has no GraphQL: use search with _include, or Patient/[id]/$everything.',
+};
 
 /** @see https://hl7.org/fhir/R4/http.html#general 405 for an interaction that a resource does not have */
 function answerUnserved(request: Request, response: Response): void {

@@ -9,6 +9,8 @@ import { Problem } from '../fhir/problem.ts';
 import { HttpProblem } from './respond.ts';
 
 export interface Incoming {
+  readonly method: string;
+  /** '' for what is asked of the whole server. */
   readonly type: string;
   readonly id: string;
   readonly version: string;
@@ -35,6 +37,7 @@ export function incomingOf(request: IncomingMessage, params: Readonly<Record<str
   const query = mark < 0 ? '' : url.slice(mark + 1);
   checkAccept(request.headers.accept, query);
   return {
+    method: request.method ?? 'GET',
     type: params['type'] ?? '',
     id: params['id'] ?? '',
     version: params['version'] ?? '',

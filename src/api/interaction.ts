@@ -57,14 +57,23 @@ export interface Plan {
 /** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
 export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-type' | 'operation';
 
-/** What the CapabilityStatement says of an operation. @see https://hl7.org/fhir/R4/operations.html */
+/**
+ * `[base]/$x`, `[base]/[type]/$x`, `[base]/[type]/[id]/$x`, and of a past version `[base]/[type]/[id]/_history/[vid]/$x`.
+ * @see https://hl7.org/fhir/R4/operations.html#executing
+ */
+export type Level = 'system' | 'type' | 'instance' | 'version';
+
+/** An interaction with a name. Its routes and its entry in the CapabilityStatement follow from this. */
 export interface Operation {
   /** Without the `$`. */
   readonly name: string;
   /** Canonical URL of the OperationDefinition. */
   readonly definition: string;
-  /** Types that have it, of the routes of every type; absent: all. */
+  readonly levels: readonly Level[];
+  /** At type and instance level; absent: every resource type. */
   readonly types?: readonly string[];
+  /** It changes something: POST alone, as R4 has it. Every other operation takes GET as well. */
+  readonly affectsState?: boolean;
 }
 
 export interface Interaction {

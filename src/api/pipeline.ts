@@ -53,7 +53,7 @@ function contextOf(
   return {
     principal,
     interaction: interaction.code,
-    type,
+    ...(type === '' ? {} : { type }),
     ...(id === '' ? {} : { id }),
     correlationId,
     at: facade.now(),
@@ -62,7 +62,7 @@ function contextOf(
 
 /** @see https://hl7.org/fhir/R4/http.html#read 404 for a type that the server does not have */
 function requireType(type: string): void {
-  if (typeCode(type) !== undefined) return;
+  if (type === '' || typeCode(type) !== undefined) return;
   throw new HttpProblem(404, 'not-supported', 'R4 has no such resource type', {
     hint: 'The CapabilityStatement lists the types: [base]/metadata.',
   });

@@ -5,6 +5,8 @@
 import type { ServedOperation, TypeInteraction } from '../fhir/capability.ts';
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
+import { meta } from './operations/meta.ts';
+import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost } from './search.ts';
 import { create, update } from './write.ts';
@@ -29,6 +31,11 @@ export const routes: readonly Route[] = [
   { method: 'put', path: '/:type/:id', interaction: update },
 ];
 
+/** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
+export const operations: readonly OperationInteraction[] = [meta];
+
+export const routesOfOperations: readonly Route[] = operations.flatMap(operationRoutes);
+
 /** The type a path names; undefined for `:type`. */
 export function fixedTypeOf(route: Route): string | undefined {
   return /^\/([A-Z]\w+)/.exec(route.path)?.[1];
@@ -37,26 +44,15 @@ export function fixedTypeOf(route: Route): string | undefined {
 /** Types with routes of their own; the routes of `:type` are not theirs. */
 export const fixedTypes: ReadonlySet<string> = new Set(routes.map(fixedTypeOf).filter((type) => type !== undefined));
 
-/** The routes that serve a type. */
-function routesOf(type: string): Route[] {
-  const wanted = fixedTypes.has(type) ? type : undefined;
-  return routes.filter((route) => fixedTypeOf(route) === wanted && servesType(route, type));
-}
-
-/** False for an operation that the type does not have. */
-export function servesType({ interaction }: Route, type: string): boolean {
-  return interaction.operation?.types?.includes(type) ?? true;
-}
-
 /** What is served for a type, for the CapabilityStatement. */
 export function interactionsOf(type: string): TypeInteraction[] {
-  const codes = routesOf(type).map(({ interaction }) => interaction.code);
-  return [...new Set(codes)].filter((code) => code !== 'operation');
+  const wanted = fixedTypes.has(type) ? type : undefined;
+  const served = routes.filter((route) => fixedTypeOf(route) === wanted).map(({ interaction }) => interaction.code);
+  return [...new Set(served)].filter((code) => code !== 'operation');
 }
 
-/** The operations of a type, for the CapabilityStatement. */
-export function operationsOf(type: string): ServedOperation[] {
-  const operations = routesOf(type).flatMap(({ interaction: { operation } }) => operation ?? []);
-  const byName = new Map(operations.map(({ name, definition }) => [name, { name, definition }]));
-  return [...byName.values()];
+/** What may be invoked on a type, or without one on the whole server, for the CapabilityStatement. */
+export function operationsOf(type?: string): ServedOperation[] {
+  const served = operations.map(({ operation }) => operation).filter((operation) => isServedFor(operation, type));
+  return [...new Map(served.map(({ name, definition }) => [name, { name, definition }])).values()];
 }

@@ -155,6 +155,7 @@ function capabilityOf({ fhirBase }: Addresses): object {
     software: { name, version },
     date: new Date().toISOString(),
     types: (type) => ({ interactions: interactionsOf(type), operations: operationsOf(type) }),
+    operations: operationsOf(),
   });
 }
 
