@@ -7,7 +7,7 @@ import { requireScope } from '../access/scope.ts';
 import type { Authenticator } from '../access/token.ts';
 import { Problem } from '../fhir/problem.ts';
 import { checkContentType, readBytes } from './incoming.ts';
-import type { Reporter } from './pipeline.ts';
+import type { Reporter } from './interaction.ts';
 import { answerOf, respond, statusOf } from './respond.ts';
 
 export interface Hl7Answer {

@@ -3,12 +3,13 @@
  * what it showed of whom. The order of the steps around it, the transaction and the audit belong to pipeline.ts.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Audit } from '../access/audit.ts';
+import type { Audit, AuditEntry } from '../access/audit.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Database, Tx } from '../db.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Incoming } from './incoming.ts';
+import type { Match } from './match.ts';
 import type { Answer } from './respond.ts';
 
 /** What every interaction may use; built once by hub.ts. */
@@ -23,12 +24,22 @@ export interface Facade {
   /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
   readonly base: string;
   readonly now: () => number;
+  readonly report: Reporter;
+  /** The route table. */
+  readonly match: Match;
+}
+
+export interface Reporter {
+  /** An error that is ours; `correlationId` is what the caller was told. */
+  failed(error: unknown, correlationId: string): void;
 }
 
 export interface Call {
   readonly facade: Facade;
   readonly principal: Principal;
   readonly incoming: Incoming;
+  /** Names the request in log and trail. */
+  readonly correlationId: string;
 }
 
 /** A row that was shown or written: what the audit trail keeps of it. */
@@ -40,6 +51,8 @@ export interface Shown {
 export interface Result {
   readonly answer: Answer;
   readonly shown: readonly Shown[];
+  /** Of a Bundle: what its entries did, each for itself. Kept instead of `shown`. */
+  readonly entries?: readonly AuditEntry[];
   /** The resource an answer is about, when the URL does not name it. */
   readonly id?: string;
 }

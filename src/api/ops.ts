@@ -17,7 +17,7 @@ import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
 import { mapRoutes, replay, type Handle, type MapService } from './ops-maps.ts';
 import { outboundRoutes, type QueueOutbound } from './ops-outbound.ts';
-import type { Reporter } from './pipeline.ts';
+import type { Reporter } from './interaction.ts';
 import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
 
 export interface OpsOptions extends MapService {

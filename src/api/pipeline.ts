@@ -5,51 +5,59 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { auditEntries, type AuditContext } from '../access/audit.ts';
-import type { Principal } from '../access/principal.ts';
+import { auditEntries, type AuditContext, type AuditEntry } from '../access/audit.ts';
 import { Problem } from '../fhir/problem.ts';
 import { typeCode } from '../fhir/types.ts';
 import { incomingOf } from './incoming.ts';
-import type { Facade, Interaction, Plan, Result } from './interaction.ts';
+import type { Call, Facade, Interaction, Plan, Result } from './interaction.ts';
 import { answerOf, HttpProblem, type Answer } from './respond.ts';
 
-export interface Reporter {
-  /** An error that is ours; `correlationId` is what the caller was told. */
-  failed(error: unknown, correlationId: string): void;
-}
-
+/** A request from a socket. */
 export async function answer(
-  facade: Facade & { readonly report: Reporter },
+  facade: Facade,
   interaction: Interaction,
   request: IncomingMessage,
   params: Readonly<Record<string, string | undefined>>,
 ): Promise<Answer> {
   const correlationId = randomUUID();
-  let asked: AuditContext | undefined;
-  let plan: Plan | undefined;
   try {
     const incoming = incomingOf(request, params);
     const principal = await facade.authenticator.authenticate(incoming.headers.authorization);
-    requireType(incoming.type);
-    asked = contextOf(facade, interaction, principal, { ...incoming, correlationId });
-    plan = await interaction.prepare({ facade, principal, incoming });
-    const { run, isTransaction } = plan;
-    const result = isTransaction ? await facade.database.inTransaction(run) : await run(facade.database);
-    await recordShown(facade, asked, plan, result);
-    return result.answer;
+    return await perform(interaction, { facade, principal, incoming, correlationId });
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === 'exception') facade.report.failed(error, correlationId);
-    const problem = asked === undefined ? error : await recordRefusal(facade, asked, plan, error);
-    return answerOf(problem, interaction.isWrite, correlationId);
+    return answerError(facade, interaction, error, correlationId);
   }
 }
 
-function contextOf(
-  facade: Facade,
+/** A request whose sender is known: one from a socket, or an entry of a batch. Every error becomes an answer. */
+export async function perform(interaction: Interaction, call: Call): Promise<Answer> {
+  const { facade, correlationId } = call;
+  let plan: Plan | undefined;
+  let asked: AuditContext | undefined;
+  try {
+    requireType(call.incoming.type);
+    asked = contextOf(interaction, call);
+    plan = await interaction.prepare(call);
+    const { run, isTransaction } = plan;
+    const result = isTransaction ? await facade.database.inTransaction(run) : await run(facade.database);
+    await facade.audit.record(entriesOf(asked, plan, result));
+    return result.answer;
+  } catch (error) {
+    const problem = asked === undefined ? error : await recordRefusal(facade, asked, plan, error);
+    return answerError(facade, interaction, problem, correlationId);
+  }
+}
+
+function answerError(facade: Facade, { isWrite }: Interaction, error: unknown, correlationId: string): Answer {
+  if (!(error instanceof Problem) || error.code === 'exception') facade.report.failed(error, correlationId);
+  return answerOf(error, isWrite, correlationId);
+}
+
+export function contextOf(
   interaction: Interaction,
-  principal: Principal,
-  { type, id, correlationId }: { type: string; id: string; correlationId: string },
+  { facade, principal, incoming, correlationId }: Call,
 ): AuditContext {
+  const { type, id } = incoming;
   return {
     principal,
     interaction: interaction.code,
@@ -62,20 +70,23 @@ function contextOf(
 
 /** @see https://hl7.org/fhir/R4/http.html#read 404 for a type that the server does not have */
 function requireType(type: string): void {
+  // Of the whole system: its path names no type.
   if (type === '' || typeCode(type) !== undefined) return;
   throw new HttpProblem(404, 'not-supported', 'R4 has no such resource type', {
     hint: 'The CapabilityStatement lists the types: [base]/metadata.',
   });
 }
 
-async function recordShown(facade: Facade, asked: AuditContext, plan: Plan, result: Result): Promise<void> {
+/** What the trail keeps of an answer. */
+export function entriesOf(asked: AuditContext, plan: Plan, result: Result): readonly AuditEntry[] {
+  if (result.entries !== undefined) return result.entries;
   const context = { ...asked, query: plan.query, id: asked.id ?? result.id };
   const rows = result.shown.map(({ patient = null, decidedBy = null }) => ({ patient, decidedBy }));
-  await facade.audit.record(auditEntries(context, rows, plan.askedFor));
+  return auditEntries(context, rows, plan.askedFor);
 }
 
 /** Who tried and was refused is kept as well. @returns the problem to answer with */
-async function recordRefusal(
+export async function recordRefusal(
   facade: Facade,
   asked: AuditContext,
   plan: Plan | undefined,

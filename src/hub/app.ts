@@ -12,7 +12,7 @@ import { fhirRouter } from '../api/fhir.ts';
 import { mountHealth } from '../api/health.ts';
 import { hl7Router } from '../api/hl7v2.ts';
 import { opsRouter } from '../api/ops.ts';
-import type { Reporter } from '../api/pipeline.ts';
+import type { Reporter } from '../api/interaction.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
 import { interactionsOf, operationsOf } from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
