@@ -81,7 +81,7 @@ function patientOf({
   elements,
 }: Omit<SearchRequest, 'parameters' | 'issues' | 'count'>): string | undefined {
   const refused =
-    filters.find(({ kind, index }) => kind !== 'reference' || index !== 'patient') ??
+    filters.find((filter) => filter.kind !== 'reference' || filter.index !== 'patient') ??
     // Newest first is the order it has: asking for it is asking for nothing.
     sort.find(({ param, isDescending }) => param.code !== 'date' || !isDescending);
   if (refused !== undefined || summary !== undefined || elements !== undefined) {

@@ -80,11 +80,17 @@ export interface UriEntry {
   readonly value: string;
 }
 
-/** One element the components are read from: `parts[i]` are the values of component i, any of which may match. None is empty. */
+/**
+ * One element that composites read from (`Observation.component`): its values stay together. `param` names the element, those
+ * of the entries the component (`elementIndex`). Composites of the resource itself need no entry: what belongs to it is
+ * together by itself.
+ */
 export interface CompositeEntry {
   readonly kind: 'composite';
   readonly param: string;
-  readonly parts: readonly (readonly IndexEntry[])[];
+  readonly entries: readonly IndexEntry[];
+  /** Index names of the composites that have a value for each of their components here (`:missing`). */
+  readonly whole: readonly string[];
 }
 
 /**

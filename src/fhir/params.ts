@@ -5,6 +5,7 @@
  * @see https://hl7.org/fhir/R4/searchparameter-registry.html
  */
 import { searchParamDefinitions } from './definitions.ts';
+import { compileComposites } from './composites.ts';
 import { evaluate } from './fhirpath.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { indexLeaf, type IndexContext } from './index-values.ts';
@@ -83,7 +84,8 @@ export function indexEntries(resource: AnyResource): IndexEntry[] {
   const type = resource.resourceType;
   let index = indexers.get(type);
   if (index === undefined && !indexers.has(type)) {
-    const visits = [...searchParams(type).values()].map((param) => compileParam(param, type));
+    const params = [...searchParams(type).values()];
+    const visits = [...params.map((param) => compileParam(param, type)), ...compileComposites(params, type)];
     index = joinVisits(visits.filter((visit) => visit !== undefined));
     indexers.set(type, index);
   }
@@ -92,35 +94,11 @@ export function indexEntries(resource: AnyResource): IndexEntry[] {
   return context.entries;
 }
 
-/** The closure of one parameter; undefined for those that stand on no element (`_text`, `_content`, `_query`, `near`). */
+/** The closure of one parameter; undefined for composites, and those that stand on no element (`_text`, `_content`, `_query`, `near`). */
 export function compileParam(param: SearchParam, type: string): Visit<IndexContext> | undefined {
-  if (param.expression === undefined || param.type === 'special') return undefined;
+  if (param.expression === undefined || param.type === 'special' || param.type === 'composite') return undefined;
   const leaf: Leaf<IndexContext> = (valueType, valueSet) => indexLeaf(param.code, param.type, valueType, valueSet);
-  if (param.components !== undefined) return compileComposite(param, param.components, type);
   return compilePath(param.expression, type, type, leaf) ?? compileFallback(param, leaf);
-}
-
-/** FHIR R4 search.html#composite: the components are read from the same element, so an entry keeps them together. */
-function compileComposite(
-  param: SearchParam,
-  components: readonly SearchComponent[],
-  resourceType: string,
-): Visit<IndexContext> | undefined {
-  return compilePath<IndexContext>(param.expression as string, resourceType, resourceType, (type) => {
-    const visits = components.map((component) =>
-      compilePath<IndexContext>(component.expression, type, resourceType, (valueType, valueSet) =>
-        indexLeaf(component.param.code, component.param.type, valueType, valueSet),
-      ),
-    );
-    return (value, context) => {
-      const parts = visits.map((visit) => {
-        const entries: IndexEntry[] = [];
-        visit?.(value, { root: context.root, entries });
-        return entries;
-      });
-      if (parts.every((part) => part.length > 0)) context.entries.push({ kind: 'composite', param: param.code, parts });
-    };
-  });
 }
 
 /** Full FHIRPath, a hundred times slower: `Patient.deceased` is the one R4 parameter that needs it. */

@@ -5,6 +5,7 @@
  * @see https://hl7.org/fhir/R4/search.html#ptypes
  */
 import { Problem } from './problem.ts';
+import { compositeFilter, compositeMissing } from './search-composite.ts';
 import type { Filter, SearchParam } from './search-request.ts';
 import {
   isTypeModifier,
@@ -19,6 +20,8 @@ import {
 } from './search-values.ts';
 
 export interface FilterContext {
+  /** Of the resources that are searched. */
+  readonly type: string;
   /** The server's FHIR base URL: its absolute references are its relative ones. */
   readonly base: string;
   /** Epoch milliseconds, for `ap` on dates. */
@@ -27,7 +30,7 @@ export interface FilterContext {
 
 /** Whether the grammar reads values of this parameter; the CapabilityStatement lists these and no others. */
 export function isSearchable(param: SearchParam): boolean {
-  return param.expression !== undefined && param.type !== 'composite' && param.type !== 'special';
+  return param.expression !== undefined && param.type !== 'special';
 }
 
 /**
@@ -41,7 +44,12 @@ export function filterOf(
   context: FilterContext,
 ): Filter {
   const index = param.code;
-  if (modifier === 'missing') return { kind: 'missing', param, index, isMissing: readMissing(texts, param) };
+  if (modifier === 'missing') {
+    const isMissing = readMissing(texts, param);
+    return param.type === 'composite'
+      ? compositeMissing(param, isMissing, context.type)
+      : { kind: 'missing', param, index, isMissing };
+  }
   switch (param.type) {
     case 'token':
       return tokenFilter(param, modifier, texts);
@@ -71,8 +79,11 @@ export function filterOf(
     case 'uri':
       refuseModifier(param, modifier);
       return { kind: 'uri', param, index, values: texts.map(unescapeValue) };
+    case 'composite':
+      refuseModifier(param, modifier);
+      return compositeFilter(param, texts, context.type, (part, text) => filterOf(part, undefined, [text], context));
     default:
-      throw unserved(param.code, 'Search by its components, one parameter each.');
+      throw unserved(param.code, 'Use other search parameters.');
   }
 }
 

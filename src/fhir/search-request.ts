@@ -61,8 +61,10 @@ export interface SortKey {
   readonly isDescending: boolean;
 }
 
-/** Values of one filter are alternatives (OR). Chains, `_has` and composites join this union without changing the others. */
+/** Values of one filter are alternatives (OR). Chains and `_has` join this union without changing the others. */
 export type Filter =
+  | GroupFilter
+  | ElementFilter
   | TokenFilter
   | ReferenceFilter
   | StringFilter
@@ -71,6 +73,24 @@ export type Filter =
   | QuantityFilter
   | UriFilter
   | MissingFilter;
+
+/** Filters joined by and/or: what a composite of a whole resource means, and what `_filter` says. */
+export interface GroupFilter {
+  readonly kind: 'group';
+  /** The parameter that stands in the query: who may search by it may search by what it is made of. */
+  readonly param: SearchParam;
+  readonly join: 'and' | 'or';
+  readonly isNegated: boolean;
+  /** At least one. */
+  readonly filters: readonly Filter[];
+}
+
+/** One element of the resource meets all of these: each speaks of the element's own values, under names of their own. */
+export interface ElementFilter {
+  readonly kind: 'element';
+  readonly param: SearchParam;
+  readonly filters: readonly (TokenFilter | ReferenceFilter | UriFilter | DateFilter | NumberFilter | QuantityFilter)[];
+}
 
 export interface TokenFilter {
   readonly kind: 'token';

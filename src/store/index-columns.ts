@@ -1,9 +1,10 @@
 /** From index entries to the index columns of a row: which parameter file takes which entry. */
 import { tokenForms, tokenHash } from '../fhir/hash.ts';
-import { containedCodes } from '../fhir/index-entry.ts';
+import { containedCodes, type IndexEntry } from '../fhir/index-entry.ts';
 import { indexEntries } from '../fhir/params.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { IndexColumns } from './params/columns.ts';
+import { indexElement } from './params/composite.ts';
 import { indexDate } from './params/date.ts';
 import { indexNumber } from './params/number.ts';
 import { indexQuantity } from './params/quantity.ts';
@@ -20,39 +21,59 @@ export function indexColumns(resource: AnyResource): IndexColumns {
   const columns = new IndexColumns();
   const type = resource.resourceType;
   const [mainDate, isNamed] = [mainDateOf(type), isInDirectory(type)];
+  const places = new Map<string, number>();
   for (const entry of indexEntries(resource)) {
     if (inColumns.has(entry.param)) continue;
-    // FHIR R4 search.html#missing: present when any value is.
-    columns.present.add(entry.param);
-    switch (entry.kind) {
-      case 'token':
-        indexToken(entry, columns, isKeyed(type, 'token', entry.param));
-        break;
-      case 'reference':
-        indexReference(entry, columns, isKeyed(type, 'reference', entry.param));
-        break;
-      case 'string':
-        indexString(entry, columns, isNamed);
-        break;
-      case 'date':
-        indexDate(entry, columns, mainDate);
-        break;
-      case 'number':
-        indexNumber(entry, columns);
-        break;
-      case 'quantity':
-        indexQuantity(entry, columns);
-        break;
-      case 'uri':
-        indexUri(entry, columns);
-        break;
-      case 'composite':
-        break;
+    if (entry.kind === 'composite') {
+      const place = places.get(entry.param) ?? 0;
+      places.set(entry.param, place + 1);
+      const element = new IndexColumns();
+      for (const inner of entry.entries) addEntry(inner, element, { type });
+      indexElement(element, place, columns);
+      for (const name of entry.whole) columns.present.add(name);
+    } else {
+      // FHIR R4 search.html#missing: present when any value is.
+      columns.present.add(entry.param);
+      addEntry(entry, columns, { type, mainDate, isNamed });
     }
   }
   addContained(resource, columns);
   for (const param of columns.present) columns.tokens.add(tokenHash(param, undefined, undefined));
   return columns;
+}
+
+interface Layout {
+  readonly type: string;
+  readonly mainDate?: string | undefined;
+  readonly isNamed?: boolean;
+}
+
+function addEntry(entry: IndexEntry, columns: IndexColumns, { type, mainDate, isNamed = false }: Layout): void {
+  switch (entry.kind) {
+    case 'token':
+      indexToken(entry, columns, isKeyed(type, 'token', entry.param));
+      break;
+    case 'reference':
+      indexReference(entry, columns, isKeyed(type, 'reference', entry.param));
+      break;
+    case 'string':
+      indexString(entry, columns, isNamed);
+      break;
+    case 'date':
+      indexDate(entry, columns, mainDate);
+      break;
+    case 'number':
+      indexNumber(entry, columns);
+      break;
+    case 'quantity':
+      indexQuantity(entry, columns);
+      break;
+    case 'uri':
+      indexUri(entry, columns);
+      break;
+    case 'composite':
+      break;
+  }
 }
 
 function addContained(resource: AnyResource, columns: IndexColumns): void {

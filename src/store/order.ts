@@ -4,13 +4,16 @@
  * @see https://hl7.org/fhir/R4/search.html#sort
  */
 import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { tokenHash } from '../fhir/hash.ts';
+import { sortPaths } from '../fhir/json-path.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { SearchRequest, SortKey } from '../fhir/search-request.ts';
+import type { SearchParam, SearchRequest, SortKey } from '../fhir/search-request.ts';
 import type { Position } from './cursor.ts';
 import { dateKey } from './params/date.ts';
 import { numberKey } from './params/number.ts';
 import { sortRange } from './params/range.ts';
 import { sortText } from './params/string.ts';
+import { hasToken } from './params/token.ts';
 import { mainDateOf } from './place.ts';
 
 export interface OrderKey {
@@ -40,7 +43,7 @@ function orderKey(type: string, { param, isDescending }: SortKey): OrderKey {
   const { code } = param;
   if (code === '_id') return { ...columnKey('id', 'text'), isDescending };
   if (code === '_lastUpdated') return { ...columnKey('last_updated', 'timestamptz'), isDescending };
-  if (code === mainDateOf(type)) return { ...columnKey('date_low', 'timestamptz'), isDescending };
+  if (code === mainDateOf(type)) return mainDateKey(isDescending);
   switch (param.type) {
     case 'string':
       return { value: (alias) => sortText(code, alias), cast: 'text', isDescending, isNullable: true };
@@ -49,11 +52,40 @@ function orderKey(type: string, { param, isDescending }: SortKey): OrderKey {
     case 'number':
     case 'quantity':
       return rangeKey(numberKey(code), isDescending);
+    case 'token':
+    case 'reference':
+    case 'uri':
+      return { value: (alias) => sortBody(param, type, alias), cast: 'text', isDescending, isNullable: true };
     default:
       throw new Problem('not-supported', `_sort by ${code} is not served: ${param.type} values have no order`, {
-        hint: 'Sort by _lastUpdated, _id, or a date, string, number or quantity parameter.',
+        hint: 'Sort by a parameter of another type.',
       });
   }
+}
+
+/**
+ * Undated rows hold -infinity, so descending they come last by themselves, and the btree serves the page: that is how records
+ * are read. Ascending they would come first; then the rows are sorted.
+ */
+function mainDateKey(isDescending: boolean): OrderKey {
+  if (isDescending) return { ...columnKey('date_low', 'timestamptz'), isDescending };
+  const value = (alias: string): Sql => raw(`case when ${alias}.date_high is not null then ${alias}.date_low end`);
+  return { value, cast: 'timestamptz', isDescending, isNullable: true };
+}
+
+/** Values of which the index has hashes alone are read from the body: 30 us a row of the search. */
+function sortBody(param: SearchParam, type: string, alias: string): Sql {
+  const paths = sortPaths(param, type);
+  if (paths === undefined) return sortTruth(param.code, alias);
+  const found = paths.map((path) => sql`select jsonb_path_query(b.body, ${path}::jsonpath) #>> '{}' as text`);
+  return sql`(select min(lower(v.text) collate "C") from (select ${raw(alias)}.body::jsonb) b (body)
+    cross join lateral (${join(found, ' union all ')}) v)`;
+}
+
+/** What no path leads to is a condition (`Patient.deceased`): false, then true. */
+function sortTruth(code: string, alias: string): Sql {
+  const [isFalse, isTrue] = ['false', 'true'].map((value) => hasToken([tokenHash(code, undefined, value)], alias));
+  return sql`(case when ${isFalse} then 'false' when ${isTrue} then 'true' end)`;
 }
 
 function columnKey(column: string, cast: OrderKey['cast']): Omit<OrderKey, 'isDescending'> {

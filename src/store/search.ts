@@ -6,9 +6,17 @@ import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { tokenHash } from '../fhir/hash.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { Filter, MissingFilter, ReferenceFilter, SearchRequest, TokenFilter } from '../fhir/search-request.ts';
+import type {
+  Filter,
+  GroupFilter,
+  MissingFilter,
+  ReferenceFilter,
+  SearchRequest,
+  TokenFilter,
+} from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
 import { isIdentifiedBy } from './identifier.ts';
+import { matchElement } from './params/composite.ts';
 import { matchDate } from './params/date.ts';
 import { matchNumber } from './params/number.ts';
 import { matchQuantity } from './params/quantity.ts';
@@ -41,10 +49,26 @@ export function compileSearch(request: SearchRequest, alias: string, isScoped: b
 
 /** Ids of the Patients a search names: the caller asks identity for the other records of the same persons. */
 export function patientsNamed(request: SearchRequest): string[] {
-  const named = request.filters
+  const named = [...leaves(request.filters)]
     .filter((filter) => filter.kind === 'reference')
     .flatMap(({ values, param }) => values.filter((value) => isPatient(value, param.target)).map(({ id }) => id));
   return [...new Set(named.filter((id) => id !== undefined))];
+}
+
+/** Every filter that groups are made of, however deep. */
+function* leaves(filters: readonly Filter[]): Generator<Exclude<Filter, GroupFilter>> {
+  for (const filter of filters) {
+    if (filter.kind === 'group') yield* leaves(filter.filters);
+    else yield filter;
+  }
+}
+
+/** The filters that every match meets. */
+function* conditionsOf(filters: readonly Filter[]): Generator<Filter> {
+  for (const filter of filters) {
+    if (filter.kind === 'group' && filter.join === 'and' && !filter.isNegated) yield* conditionsOf(filter.filters);
+    else yield filter;
+  }
 }
 
 /**
@@ -61,7 +85,7 @@ export function compartmentsOf(
 }
 
 function compartmentsNamed({ type, filters }: SearchRequest, aliases: Aliases): string[] | undefined {
-  const scope = filters.find((filter): filter is ReferenceFilter => {
+  const scope = [...conditionsOf(filters)].find((filter): filter is ReferenceFilter => {
     if (filter.kind !== 'reference' || !isCompartmentParam(type, filter.index)) return false;
     return filter.values.every((value) => isPatient(value, filter.param.target));
   });
@@ -94,8 +118,24 @@ function matchFilter(filter: Filter, type: string, alias: string, isScoped: bool
       return matchQuantity(filter, alias);
     case 'uri':
       return matchUri(filter, alias, !isScoped);
+    case 'missing':
+      return matchMissing(filter, alias);
+    case 'element':
+      return matchElement(filter, alias, aliases);
   }
-  return matchMissing(filter, alias);
+  return matchGroup(filter, type, alias, isScoped, aliases);
+}
+
+function matchGroup(
+  { filters, join: joint, isNegated }: GroupFilter,
+  type: string,
+  alias: string,
+  isScoped: boolean,
+  aliases: Aliases,
+): Sql {
+  const conditions = filters.map((filter) => matchFilter(filter, type, alias, isScoped, aliases));
+  const all = sql`(${join(conditions, joint === 'and' ? ' and ' : ' or ')})`;
+  return isNegated ? sql`not ${all}` : all;
 }
 
 /** FHIR R4 search.html#missing */

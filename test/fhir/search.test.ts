@@ -243,7 +243,6 @@ describe('what a search refuses, whatever the handling', () => {
     ['_revinclude', 'Patient', '_revinclude=Observation:subject', 'not-supported'],
     ['_content', 'Patient', '_content=x', 'not-supported'],
     ['_filter', 'Patient', '_filter=name eq x', 'not-supported'],
-    ['a composite', 'Observation', 'code-value-quantity=x$5', 'not-supported'],
     ['near', 'Location', 'near=1|2|3', 'not-supported'],
     ['a modifier that is not served', 'Observation', 'code:below=x', 'not-supported'],
     ['a modifier of another type', 'Patient', 'family:not=x', 'not-supported'],

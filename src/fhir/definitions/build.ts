@@ -203,6 +203,16 @@ function* codesOf(concepts: Source[]): Generator<string> {
   }
 }
 
+/**
+ * Components of composites as R4 prints them, and what they must say to be searchable: FHIR has no type DateTime, and
+ * `relatesTo.code` is no reference (R5 has both right).
+ */
+const componentErrata: Record<string, string> = {
+  'Observation-code-value-date value.ofType(DateTime) | value.ofType(Period)': 'value.ofType(dateTime) | value.ofType(Period)',
+  'DocumentReference-relationship code': 'target',
+  'DocumentReference-relationship target': 'code',
+};
+
 function searchParamsOf(sources: Source[]): SearchParamDefinition[] {
   const byUrl = new Map(sources.map((source) => [source.url, source]));
   return sources
@@ -220,7 +230,7 @@ function searchParamsOf(sources: Source[]): SearchParamDefinition[] {
               code: byUrl.get(component['definition'])?.['code'] as string,
               type: byUrl.get(component['definition'])?.['type'] as string,
               url: component['definition'] as string,
-              expression: component['expression'] as string,
+              expression: componentErrata[`${source['id']} ${component['expression']}`] ?? component['expression'],
             })),
           }
         : {}),

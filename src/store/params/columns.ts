@@ -10,7 +10,7 @@
  * | range_keys, _lows, _highs | dates (ms), numbers, quantities per unit | comparison |
  * | date_low, date_high | the type's main date | comparison and order, by btree |
  *
- * Composites are not indexed: pairs of values would multiply the rows' arrays. Open, docs/decisions/0001-index-layout.md.
+ * What a composite needs beyond that is in composite.ts.
  */
 import { hash64 } from '../../fhir/hash.ts';
 

@@ -8,7 +8,7 @@ import { join, raw, sql, type Sql } from '../../db/sql.ts';
 import type { DateEntry } from '../../fhir/index-entry.ts';
 import type { DateFilter, Prefix } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
-import { addRange, hasRange } from './range.ts';
+import { addRange, hasAnyRange, type RangeTest } from './range.ts';
 
 export function dateKey(param: string): bigint {
   return keyHash('range', param);
@@ -24,23 +24,25 @@ export function indexDate({ param, low, high }: DateEntry, columns: IndexColumns
   columns.dateHigh = Math.max(columns.dateHigh ?? Number.NEGATIVE_INFINITY, high);
 }
 
-export function matchDate({ index, values }: DateFilter, alias: string, mainDate: string | undefined): Sql {
+export function matchDate(filter: DateFilter, alias: string, mainDate: string | undefined): Sql {
+  const { index, values } = filter;
+  if (index !== '_lastUpdated' && index !== mainDate) return hasAnyRange(alias, dateTests(filter));
   const tests = values.map(({ prefix, low, high }) => {
     if (index === '_lastUpdated') {
       return instantComparisons[prefix](raw(`${alias}.last_updated`), instant(low), instant(high));
     }
-    const compare = comparisons[prefix];
-    if (index !== mainDate) {
-      return hasRange(
-        alias,
-        dateKey(index),
-        compare(raw('v.low'), raw('v.high'), milliseconds(low), milliseconds(high)),
-      );
-    }
-    const main = compare(raw(`${alias}.date_low`), raw(`${alias}.date_high`), instant(low), instant(high));
+    const main = comparisons[prefix](raw(`${alias}.date_low`), raw(`${alias}.date_high`), instant(low), instant(high));
     return sql`(${raw(alias)}.date_high is not null and ${main})`;
   });
   return sql`(${join(tests, ' or ')})`;
+}
+
+/** Of a date that has no columns of its own. */
+export function dateTests({ index, values }: DateFilter): RangeTest[] {
+  return values.map(({ prefix, low, high }) => ({
+    key: dateKey(index),
+    test: comparisons[prefix](raw('v.low'), raw('v.high'), milliseconds(low), milliseconds(high)),
+  }));
 }
 
 const milliseconds = (ms: number): Sql => sql`${ms}::float8`;

@@ -3,11 +3,11 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#number
  */
-import { join, sql, type Sql } from '../../db/sql.ts';
+import { sql, type Sql } from '../../db/sql.ts';
 import type { NumberEntry } from '../../fhir/index-entry.ts';
 import type { NumberFilter, Prefix, RangeValue } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
-import { addRange, hasRange } from './range.ts';
+import { addRange, hasAnyRange, type RangeTest } from './range.ts';
 
 export function numberKey(param: string): bigint {
   return keyHash('range', param);
@@ -17,9 +17,12 @@ export function indexNumber({ param, low, high }: NumberEntry, columns: IndexCol
   addRange(columns, numberKey(param), low, high);
 }
 
-export function matchNumber({ index, values }: NumberFilter, alias: string): Sql {
-  const tests = values.map((value) => hasRange(alias, numberKey(index), comparesNumber(value)));
-  return sql`(${join(tests, ' or ')})`;
+export function matchNumber(filter: NumberFilter, alias: string): Sql {
+  return hasAnyRange(alias, numberTests(filter));
+}
+
+export function numberTests({ index, values }: NumberFilter): RangeTest[] {
+  return values.map((value) => ({ key: numberKey(index), test: comparesNumber(value) }));
 }
 
 /** fhir/range.ts `matchesNumber` over v.low and v.high: the stored interval is closed. */

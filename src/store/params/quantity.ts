@@ -4,12 +4,12 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#quantity
  */
-import { join, sql, type Sql } from '../../db/sql.ts';
+import type { Sql } from '../../db/sql.ts';
 import type { QuantityEntry } from '../../fhir/index-entry.ts';
 import type { QuantityFilter, QuantityValue } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
 import { comparesNumber, numberKey } from './number.ts';
-import { addRange, hasRange } from './range.ts';
+import { addRange, hasAnyRange, type RangeTest } from './range.ts';
 
 export function indexQuantity({ param, low, high, system, code, unit }: QuantityEntry, columns: IndexColumns): void {
   addRange(columns, numberKey(param), low, high);
@@ -19,9 +19,12 @@ export function indexQuantity({ param, low, high, system, code, unit }: Quantity
   if (system !== undefined && code !== undefined) addRange(columns, keyHash('range', param, system, code), low, high);
 }
 
-export function matchQuantity({ index, values }: QuantityFilter, alias: string): Sql {
-  const tests = values.map((value) => hasRange(alias, quantityKey(index, value), comparesNumber(value)));
-  return sql`(${join(tests, ' or ')})`;
+export function matchQuantity(filter: QuantityFilter, alias: string): Sql {
+  return hasAnyRange(alias, quantityTests(filter));
+}
+
+export function quantityTests({ index, values }: QuantityFilter): RangeTest[] {
+  return values.map((value) => ({ key: quantityKey(index, value), test: comparesNumber(value) }));
 }
 
 function quantityKey(index: string, { system, code }: QuantityValue): bigint {

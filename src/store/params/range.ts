@@ -2,7 +2,7 @@
  * What dates, numbers and quantities share: an interval a row holds under a key, and one comparison per prefix.
  * The rules are those of fhir/range.ts, which is their definition and, in the tests, their oracle.
  */
-import { raw, sql, type Sql } from '../../db/sql.ts';
+import { join, raw, sql, type Sql } from '../../db/sql.ts';
 import type { IndexColumns } from './columns.ts';
 
 export function addRange(columns: IndexColumns, key: bigint, low: number, high: number): void {
@@ -11,12 +11,24 @@ export function addRange(columns: IndexColumns, key: bigint, low: number, high: 
   columns.rangeHighs.push(high);
 }
 
-/** A row with an interval under `key` for which `test` holds; `test` speaks of v.low and v.high. */
-export function hasRange(alias: string, key: bigint, test: Sql): Sql {
+/** An interval under `key` for which `test` holds; `test` speaks of v.low and v.high. */
+export interface RangeTest {
+  readonly key: bigint;
+  readonly test: Sql;
+}
+
+/** A row that meets any of these. */
+export function hasAnyRange(alias: string, tests: readonly RangeTest[]): Sql {
+  const found = tests.map(({ key, test }) => hasRange(alias, sql`${String(key)}::bigint`, test));
+  return sql`(${join(found, ' or ')})`;
+}
+
+/** A row with an interval under a key for which `test` holds. */
+export function hasRange(alias: string, key: Sql, test: Sql): Sql {
   const row = raw(alias);
   return sql`exists (
     select from unnest(${row}.range_keys, ${row}.range_lows, ${row}.range_highs) v (key, low, high)
-    where v.key = ${String(key)}::bigint and ${test})`;
+    where v.key = ${key} and ${test})`;
 }
 
 /** The lowest or highest bound of a row under `key`, for `_sort`; null when it has none. */

@@ -32,12 +32,18 @@ export function indexReference(entry: ReferenceEntry, columns: IndexColumns, isK
 /** @param isKeyed the search goes through the `keys` index, which holds full references and URLs without version */
 export function matchReference(filter: ReferenceFilter, alias: string, isKeyed: boolean, aliases: Aliases): Sql {
   const { index, values } = filter;
-  const hash = (text: string): bigint => keyHash('reference', index, text);
-  const texts = new Set(values.flatMap((value) => formsOf(value, aliases)));
-  const found = hasToken([...texts].map(hash), alias);
+  const found = hasToken(referenceHashes(filter, aliases), alias);
   if (!isKeyed || values.some(({ url, type }) => url === undefined && type === undefined)) return found;
-  const keys = new Set(values.flatMap((value) => formsOf({ ...value, version: undefined }, aliases)));
-  return sql`(${hasKey([...keys].map(hash), alias)} and ${found})`;
+  const keys = referenceHashes({ index, values: values.map((value) => ({ ...value, version: undefined })) }, aliases);
+  return sql`(${hasKey(keys, alias)} and ${found})`;
+}
+
+export function referenceHashes(
+  { index, values }: Pick<ReferenceFilter, 'index' | 'values'>,
+  aliases: Aliases,
+): bigint[] {
+  const texts = new Set(values.flatMap((value) => formsOf(value, aliases)));
+  return [...texts].map((text) => keyHash('reference', index, text));
 }
 
 function formsOf({ type, id, url, version }: ReferenceValue, aliases: Aliases): string[] {

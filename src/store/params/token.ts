@@ -16,14 +16,16 @@ export function indexToken(entry: TokenEntry, columns: IndexColumns, isKeyed: bo
 }
 
 /** @param isKeyed the search goes through the `keys` index, which holds codes of any system */
-export function matchToken({ index, values, isNegated }: TokenFilter, alias: string, isKeyed: boolean): Sql {
-  const found = hasToken(
-    values.map(({ system, code }) => tokenHash(index, system, code)),
-    alias,
-  );
+export function matchToken(filter: TokenFilter, alias: string, isKeyed: boolean): Sql {
+  const { index, values, isNegated } = filter;
+  const found = hasToken(tokenHashes(filter), alias);
   if (isNegated) return sql`not ${found}`;
   const codes = values.flatMap(({ code }) => (code === undefined ? [] : [tokenHash(index, undefined, code)]));
   return isKeyed && codes.length === values.length ? sql`(${hasKey(codes, alias)} and ${found})` : found;
+}
+
+export function tokenHashes({ index, values }: TokenFilter): bigint[] {
+  return values.map(({ system, code }) => tokenHash(index, system, code));
 }
 
 /** A row with any of these hashes: a loop over the array of a row that another condition has found. */

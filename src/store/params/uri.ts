@@ -15,7 +15,11 @@ export function indexUri({ param, value }: UriEntry, columns: IndexColumns): voi
   columns.keys.add(hash);
 }
 
-export function matchUri({ index, values }: UriFilter, alias: string, isKeyed: boolean): Sql {
-  const hashes = values.map((value) => keyHash('uri', index, value));
+export function uriHashes({ index, values }: UriFilter): bigint[] {
+  return values.map((value) => keyHash('uri', index, value));
+}
+
+export function matchUri(filter: UriFilter, alias: string, isKeyed: boolean): Sql {
+  const hashes = uriHashes(filter);
   return isKeyed ? hasKey(hashes, alias) : hasToken(hashes, alias);
 }
