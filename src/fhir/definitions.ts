@@ -20,6 +20,9 @@ function lazily<K extends keyof Definitions>(key: K): () => Definitions[K] {
   return () => (value ??= JSON.parse(readFileSync(join(import.meta.dirname, 'definitions', files[key]), 'utf8')));
 }
 
+/** CodeSystems, ValueSets and ConceptMaps of R4, a line each: read once a database (store/terminology/base.ts). */
+export const terminologyDefinitions = join(import.meta.dirname, 'definitions', 'terminology.ndjson');
+
 const types = lazily('types');
 const valueSets = lazily('valueSets');
 export const searchParamDefinitions = lazily('searchParams');

@@ -18,6 +18,7 @@ import { indexColumns } from './index-columns.ts';
 import { IndexColumns } from './params/columns.ts';
 import { bucketOf, isInDirectory, mintId, needsLocator, patientsOf } from './place.ts';
 import type { Write, Written } from './row.ts';
+import { writeTerminology } from './terminology/write.ts';
 import {
   insertHistory,
   insertLocators,
@@ -253,6 +254,15 @@ async function writeTransitions(tx: Tx, transitions: readonly Transition[], befo
       tx,
       rows.map(({ state }) => state),
       at,
+    ),
+    writeTerminology(
+      tx,
+      rows.map(({ state, resource }) => ({
+        owner: state.owner,
+        resource: { ...resource, resourceType: state.type, id: state.id },
+        lastUpdated: state.lastUpdated,
+        isDeleted: state.isDeleted,
+      })),
     ),
   ]);
 }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDefinitions, definitionsFolder, renderDefinitions } from '../../src/fhir/definitions/build.ts';
-import { patientCompartment, propertiesOf, searchParamDefinitions, valueSet } from '../../src/fhir/definitions.ts';
+import { renderTerminology } from '../../src/fhir/definitions/terminology.ts';
+import {
+  patientCompartment,
+  propertiesOf,
+  searchParamDefinitions,
+  terminologyDefinitions,
+  valueSet,
+} from '../../src/fhir/definitions.ts';
 import { resourceTypes } from '../../src/fhir/types.ts';
 
 describe('R4 definitions as committed', () => {
@@ -18,6 +25,7 @@ describe('R4 definitions as committed', () => {
     for (const [file, text] of Object.entries(renderDefinitions(buildDefinitions(folder)))) {
       assert.equal(readFileSync(join(committed, file), 'utf8') === text, true, `${file} differs: npm run definitions`);
     }
+    assert.ok(readFileSync(terminologyDefinitions, 'utf8') === renderTerminology(folder), 'terminology.ndjson differs');
   });
 
   it('have every resource type, and no element of later versions', () => {

@@ -12,6 +12,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { resourceTypes } from '../types.ts';
 import type { ElementDefinition, Definitions, Invariant, SearchParamDefinition, TypeDefinition } from './shape.ts';
+import { renderTerminology } from './terminology.ts';
 
 /** Where the package's definitions are; undefined when the devDependency is not installed. */
 export function definitionsFolder(): string | undefined {
@@ -267,5 +268,6 @@ if (import.meta.main) {
       writeFileSync(join(import.meta.dirname, file), text);
       process.stdout.write(`${file} ${Math.round(text.length / 1024)} KiB\n`);
     }
+    writeFileSync(join(import.meta.dirname, 'terminology.ndjson'), renderTerminology(folder));
   }
 }
