@@ -48,9 +48,17 @@ export interface Shown {
   readonly decidedBy: string | undefined;
 }
 
+/** A piece of an answer that is made while it leaves. */
+export interface Part {
+  readonly text: string;
+  readonly shown: readonly Shown[];
+}
+
 export interface Result {
   readonly answer: Answer;
   readonly shown: readonly Shown[];
+  /** The body of an answer that may not fit in memory. What a part shows is on record before it is sent. */
+  readonly parts?: AsyncIterator<Part>;
   /** Of a Bundle: what its entries did, each for itself. Kept instead of `shown`. */
   readonly entries?: readonly AuditEntry[];
   /** The resource an answer is about, when the URL does not name it. */

@@ -10,6 +10,7 @@ import { Problem } from '../fhir/problem.ts';
 import { typeCode } from '../fhir/types.ts';
 import { incomingOf } from './incoming.ts';
 import type { Call, Facade, Interaction, Plan, Result } from './interaction.ts';
+import { answerInParts } from './parts.ts';
 import { answerOf, HttpProblem, type Answer } from './respond.ts';
 
 /** A request from a socket. */
@@ -40,6 +41,13 @@ export async function perform(interaction: Interaction, call: Call): Promise<Ans
     plan = await interaction.prepare(call);
     const { run, isTransaction } = plan;
     const result = isTransaction ? await facade.database.inTransaction(run) : await run(facade.database);
+    if (result.parts !== undefined) {
+      const [context, planned] = [asked, plan];
+      return await answerInParts(result.answer, result.parts, {
+        record: ({ shown }) => facade.audit.record(entriesOf(context, planned, { ...result, shown })),
+        failed: (error) => facade.report.failed(error, correlationId),
+      });
+    }
     await facade.audit.record(entriesOf(asked, plan, result));
     return result.answer;
   } catch (error) {

@@ -5,6 +5,7 @@
 import type { ServedOperation, TypeInteraction } from '../fhir/capability.ts';
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
+import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
 import { read, vread } from './read.ts';
@@ -32,7 +33,7 @@ export const routes: readonly Route[] = [
 ];
 
 /** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
-export const operations: readonly OperationInteraction[] = [meta];
+export const operations: readonly OperationInteraction[] = [meta, patientEverything, encounterEverything];
 
 export const routesOfOperations: readonly Route[] = operations.flatMap(operationRoutes);
 

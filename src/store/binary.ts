@@ -10,7 +10,7 @@
  */
 import { raw, sql, type Sql } from '../db/sql.ts';
 import { typeCode } from '../fhir/types.ts';
-import { isRow } from './locate.ts';
+import { isAmong, isRow } from './locate.ts';
 import type { Visibility } from './visibility.ts';
 
 /** What a Binary may be the content of. */
@@ -24,10 +24,35 @@ export function compileBinaryRead(visibility: Visibility, id: string): Sql {
   return sql`
     select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.body,
       coalesce(r.patient, d.patient) as patient, coalesce(r.other_patients, d.other_patients) as other_patients,
-      case when d.id is null or ${visibility.where('r')} then ${visibility.decidedBy('r')}
-        else ${visibility.decidedBy('d')} end as decided_by
-    from resource r
-    left join resource d on d.bucket = r.bucket and d.type = ${contextType} and d.owner = r.owner and not d.is_deleted
-      and d.id = split_part(${context}, '/', 2) and ${context} like 'DocumentReference/%'
-    where ${isRow('Binary', id, 'r')} and (${visibility.where('r')} or (d.id is not null and ${visibility.where('d')}))`;
+      ${decidedBy(visibility)} as decided_by
+    from resource r ${withContext}
+    where ${isRow('Binary', id, 'r')} and ${isVisible(visibility)}`;
+}
+
+const withContext = sql`
+  left join resource d on d.bucket = r.bucket and d.type = ${contextType} and d.owner = r.owner and not d.is_deleted
+    and d.id = split_part(${context}, '/', 2) and ${context} like 'DocumentReference/%'`;
+
+function isVisible(visibility: Visibility): Sql {
+  return sql`(${visibility.where('r')} or (d.id is not null and ${visibility.where('d')}))`;
+}
+
+function decidedBy(visibility: Visibility): Sql {
+  return sql`case when d.id is null or ${visibility.where('r')} then ${visibility.decidedBy('r')}
+    else ${visibility.decidedBy('d')} end`;
+}
+
+/** Content of documents sent along, for all of one statement: bodies are kept in memory until the answer leaves. */
+const contentCharsMax = 16_000_000;
+
+/** Several, as they are read one by one. Those that no longer fit are left to be read by their URL. */
+export function visibleBinaries(visibility: Visibility, ids: readonly string[]): Sql {
+  return sql`
+    select type, id, patient, body, decided_by from (
+      select r.type, r.id, coalesce(r.patient, d.patient) as patient, r.body, ${decidedBy(visibility)} as decided_by,
+        sum(length(r.body)) over (order by r.id) as chars
+      from resource r ${withContext}
+      where r.type = ${typeCode('Binary')} and ${isAmong('Binary', ids, 'r')} and not r.is_deleted
+        and ${isVisible(visibility)}) b
+    where chars <= ${contentCharsMax}`;
 }
