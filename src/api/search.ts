@@ -5,10 +5,11 @@ import type { Principal } from '../access/principal.ts';
 import { requireScope } from '../access/scope.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
-import { parseSearch, type SearchRequest } from '../fhir/search.ts';
+import { paramsRead, parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { samePerson } from '../identity/link.ts';
 import { compartmentsOf, patientsNamed } from '../store/search.ts';
 import { selectPage } from '../store/select.ts';
+import type { Visibility } from '../store/visibility.ts';
 import { searchUrl, toSearchset } from './bundle.ts';
 import { cursorBinding } from './cursor.ts';
 import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
@@ -56,7 +57,7 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
         types: [type],
         ...(compartments === undefined ? {} : { patients: compartments }),
       });
-      const page = await selectPage(tx, visible, request, { seal, aliases, within });
+      const page = await selectPage(tx, visible, request, { seal, aliases, within, visibilityOf: seenBy(principal) });
       const body = toSearchset({
         base,
         entries: page.rows.map((row) => ({
@@ -81,13 +82,28 @@ async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyM
   return new Map(groups);
 }
 
-/** A filter or a sort tells as much as the element it reads. @throws Problem forbidden */
+/**
+ * Who may see rows of a type on the way of a chain. A type that no scope covers has none to be seen: the same answer as if
+ * there were none (LEAKS 2, 52).
+ */
+function seenBy(principal: Principal): (type: string) => Visibility {
+  const known = new Map<string, Visibility>();
+  return (type) => {
+    const visible = known.get(type) ?? visibility(principal, { interaction: 's', types: [type] });
+    known.set(type, visible);
+    return visible;
+  };
+}
+
+/** A filter or a sort tells as much as the element it reads, at every step of a chain. @throws Problem forbidden */
 function requireFilters(principal: Principal, { type, filters, sort }: SearchRequest): void {
-  for (const { param } of [...filters, ...sort]) {
-    if (!mayFilter(principal, type, param.code)) {
-      throw new Problem('forbidden', 'the token does not allow to search by this parameter', {
-        expression: param.code,
-      });
+  const read = [
+    ...filters.flatMap((filter) => [...paramsRead(type, filter)]),
+    ...sort.map(({ param }) => ({ type, code: param.code })),
+  ];
+  for (const { type: owner, code } of read) {
+    if (!mayFilter(principal, owner, code)) {
+      throw new Problem('forbidden', 'the token does not allow to search by this parameter', { expression: code });
     }
   }
 }

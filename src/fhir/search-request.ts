@@ -61,8 +61,10 @@ export interface SortKey {
   readonly isDescending: boolean;
 }
 
-/** Values of one filter are alternatives (OR). Chains and `_has` join this union without changing the others. */
+/** Values of one filter are alternatives (OR). */
 export type Filter =
+  | ChainFilter
+  | HasFilter
   | GroupFilter
   | ElementFilter
   | TokenFilter
@@ -73,6 +75,29 @@ export type Filter =
   | QuantityFilter
   | UriFilter
   | MissingFilter;
+
+/** `subject:Patient.name=x`: the resource refers by `param` to one that meets the rest. */
+export interface ChainFilter {
+  readonly kind: 'chain';
+  readonly param: SearchParam;
+  readonly index: string;
+  /** Alternatives: one for each type the reference may lead to. */
+  readonly targets: readonly ChainTarget[];
+}
+
+export interface ChainTarget {
+  readonly type: string;
+  readonly filter: Filter;
+}
+
+/** `_has:Observation:patient:code=x`: a resource of `type` that meets the rest refers by its `param` to this one. */
+export interface HasFilter {
+  readonly kind: 'has';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly type: string;
+  readonly filter: Filter;
+}
 
 /** Filters joined by and/or: what a composite of a whole resource means, and what `_filter` says. */
 export interface GroupFilter {

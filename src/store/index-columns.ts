@@ -12,7 +12,7 @@ import { indexReference } from './params/reference.ts';
 import { indexString } from './params/string.ts';
 import { indexToken } from './params/token.ts';
 import { indexUri } from './params/uri.ts';
-import { isInDirectory, isKeyed, mainDateOf } from './place.ts';
+import { isInDirectory, isKeyed, isReferenceKeyed, mainDateOf } from './place.ts';
 
 /** `_id` and `_lastUpdated` are the row's own columns. */
 const inColumns = new Set(['_id', '_lastUpdated']);
@@ -54,7 +54,7 @@ function addEntry(entry: IndexEntry, columns: IndexColumns, { type, mainDate, is
       indexToken(entry, columns, isKeyed(type, 'token', entry.param));
       break;
     case 'reference':
-      indexReference(entry, columns, isKeyed(type, 'reference', entry.param));
+      indexReference(entry, columns, isReferenceKeyed(type, entry.param, entry));
       break;
     case 'string':
       indexString(entry, columns, isNamed);

@@ -176,3 +176,12 @@ const keyedTokens = new Set(['identifier', 'code', 'vaccine-code', 'value-concep
 export function isKeyed(type: string, kind: 'token' | 'reference', param: string): boolean {
   return kind === 'reference' ? !isCompartmentParam(type, param) : directory.has(type) || keyedTokens.has(param);
 }
+
+/**
+ * The same for one reference: of those a compartment holds, rows that refer to something else than a patient (a Group, a
+ * Device) are in no compartment for it, so they are keyed as well.
+ */
+export function isReferenceKeyed(type: string, param: string, target: { type?: string; url?: string }): boolean {
+  if (isKeyed(type, 'reference', param)) return true;
+  return target.url === undefined && target.type !== undefined && target.type !== 'Patient';
+}

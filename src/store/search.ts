@@ -7,14 +7,18 @@ import { tokenHash } from '../fhir/hash.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import type {
+  ChainFilter,
   Filter,
   GroupFilter,
+  HasFilter,
   MissingFilter,
   ReferenceFilter,
+  ReferenceValue,
   SearchRequest,
   TokenFilter,
 } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
+import { matchChain, matchHas, type Subject } from './chain.ts';
 import { isIdentifiedBy } from './identifier.ts';
 import { matchElement } from './params/composite.ts';
 import { matchDate } from './params/date.ts';
@@ -24,7 +28,7 @@ import { matchReference, type Aliases } from './params/reference.ts';
 import { matchString } from './params/string.ts';
 import { hasToken, matchToken } from './params/token.ts';
 import { matchUri } from './params/uri.ts';
-import { isCompartmentParam, isInDirectory, isKeyed, mainDateOf } from './place.ts';
+import { isCompartmentParam, isInDirectory, isKeyed, isReferenceKeyed, mainDateOf } from './place.ts';
 import { isAmong } from './locate.ts';
 
 /** Patients a search may name at once: a page is merged from one btree scan each. */
@@ -32,17 +36,16 @@ const patientsMax = 200;
 
 /**
  * Everything a row must meet but the compartment and who may see it.
- * @param isScoped the rows are looked for in compartments alone
  * @throws Problem not-supported for a type R4 does not have
  */
-export function compileSearch(request: SearchRequest, alias: string, isScoped: boolean, aliases: Aliases): Sql {
-  const code = typeCode(request.type);
-  if (code === undefined) throw new Problem('not-supported', `${request.type} is no R4 resource type`);
-  const row = raw(alias);
+export function compileSearch({ filters }: SearchRequest, subject: Subject): Sql {
+  const code = typeCode(subject.type);
+  if (code === undefined) throw new Problem('not-supported', `${subject.type} is no R4 resource type`);
+  const row = raw(subject.alias);
   const conditions = [
     sql`${row}.type = ${code}`,
     sql`not ${row}.is_deleted`,
-    ...request.filters.map((filter) => matchFilter(filter, request.type, alias, isScoped, aliases)),
+    ...filters.map((filter) => matchFilter(filter, subject)),
   ];
   return join(conditions, ' and ');
 }
@@ -55,10 +58,12 @@ export function patientsNamed(request: SearchRequest): string[] {
   return [...new Set(named.filter((id) => id !== undefined))];
 }
 
-/** Every filter that groups are made of, however deep. */
-function* leaves(filters: readonly Filter[]): Generator<Exclude<Filter, GroupFilter>> {
+/** Every filter that groups, chains and reverse chains are made of, however deep. */
+function* leaves(filters: readonly Filter[]): Generator<Exclude<Filter, GroupFilter | ChainFilter | HasFilter>> {
   for (const filter of filters) {
     if (filter.kind === 'group') yield* leaves(filter.filters);
+    else if (filter.kind === 'chain') yield* leaves(filter.targets.map((target) => target.filter));
+    else if (filter.kind === 'has') yield* leaves([filter.filter]);
     else yield filter;
   }
 }
@@ -100,16 +105,17 @@ function isPatient(value: ReferenceFilter['values'][number], target: readonly st
   return value.type === undefined ? target?.length === 1 && target[0] === 'Patient' : value.type === 'Patient';
 }
 
-function matchFilter(filter: Filter, type: string, alias: string, isScoped: boolean, aliases: Aliases): Sql {
+function matchFilter(filter: Filter, subject: Subject): Sql {
+  const { type, alias, isFound, aliases } = subject;
   switch (filter.kind) {
     case 'token':
       if (filter.index === '_id') return matchId(filter, type, alias);
-      if (!isScoped && isIdentified(filter, type)) return matchIdentifier(filter, type, alias);
-      return matchToken(filter, alias, !isScoped && isKeyed(type, 'token', filter.index));
+      if (!isFound && isIdentified(filter, type)) return matchIdentifier(filter, type, alias);
+      return matchToken(filter, alias, !isFound && isKeyed(type, 'token', filter.index));
     case 'reference':
-      return matchReference(filter, alias, !isScoped && isKeyed(type, 'reference', filter.index), aliases);
+      return matchReference(filter, alias, !isFound && isKeyedReference(filter, type), aliases);
     case 'string':
-      return matchString(filter, alias, !isScoped && isInDirectory(type));
+      return matchString(filter, alias, !isFound && isInDirectory(type));
     case 'date':
       return matchDate(filter, alias, mainDateOf(type));
     case 'number':
@@ -117,25 +123,59 @@ function matchFilter(filter: Filter, type: string, alias: string, isScoped: bool
     case 'quantity':
       return matchQuantity(filter, alias);
     case 'uri':
-      return matchUri(filter, alias, !isScoped);
+      return matchUri(filter, alias, !isFound);
     case 'missing':
       return matchMissing(filter, alias);
     case 'element':
       return matchElement(filter, alias, aliases);
+    case 'chain':
+      return matchChain(filter, subject, matchFilter);
+    case 'has':
+      return matchHas(filter, subject, matchFilter);
   }
-  return matchGroup(filter, type, alias, isScoped, aliases);
+  return matchGroup(filter, subject);
 }
 
-function matchGroup(
-  { filters, join: joint, isNegated }: GroupFilter,
-  type: string,
-  alias: string,
-  isScoped: boolean,
-  aliases: Aliases,
-): Sql {
-  const conditions = filters.map((filter) => matchFilter(filter, type, alias, isScoped, aliases));
+function matchGroup({ filters, join: joint, isNegated }: GroupFilter, subject: Subject): Sql {
+  const conditions = filters.map((filter) => matchFilter(filter, subject));
   const all = sql`(${join(conditions, joint === 'and' ? ' and ' : ' or ')})`;
   return isNegated ? sql`not ${all}` : all;
+}
+
+/** An id alone may be of any type, and is no key. */
+function isKeyedReference({ index, values }: ReferenceFilter, type: string): boolean {
+  const isWhole = ({ url, type: target }: ReferenceValue): boolean => url !== undefined || target !== undefined;
+  return values.every((value) => isWhole(value) && isReferenceKeyed(type, index, value));
+}
+
+/** Across patients the planner can begin with this condition, by an index. */
+function isIndexed(filter: Filter, type: string): boolean {
+  switch (filter.kind) {
+    case 'token':
+      if (filter.isNegated || filter.values.some(({ code }) => code === undefined)) return false;
+      return filter.index === '_id' || isIdentified(filter, type) || isKeyed(type, 'token', filter.index);
+    case 'reference':
+      return isKeyedReference(filter, type);
+    case 'string':
+      return filter.match === 'starts' && isInDirectory(type);
+    default:
+      return filter.kind === 'uri';
+  }
+}
+
+/** Whether a search follows references: its statement is planned by what it must find, and not by the page it is cut to. */
+export function isAcross({ filters }: SearchRequest): boolean {
+  return filters.some((filter) => followsReferences(filter));
+}
+
+function followsReferences(filter: Filter): boolean {
+  if (filter.kind === 'group') return filter.filters.some(followsReferences);
+  return filter.kind === 'chain' || filter.kind === 'has';
+}
+
+/** Whether another condition than its chains finds the rows of a search. */
+export function isNarrowed({ type, filters }: SearchRequest): boolean {
+  return [...conditionsOf(filters)].some((filter) => isIndexed(filter, type));
 }
 
 /** FHIR R4 search.html#missing */

@@ -9,7 +9,7 @@ import type { SearchRequest } from '../fhir/search-request.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
-import { compartmentsOf, compileSearch } from './search.ts';
+import { compartmentsOf, compileSearch, isAcross, isNarrowed } from './search.ts';
 import type { Visibility } from './visibility.ts';
 
 export interface SelectOptions {
@@ -21,6 +21,8 @@ export interface SelectOptions {
    * (a patient's own token, a launch context) is served from them. The visibility still decides on every row.
    */
   readonly within?: readonly string[];
+  /** Who may see rows of the types that chains lead to. Default: the visibility of the search itself. */
+  readonly visibilityOf?: (type: string) => Visibility;
 }
 
 /** A row of a page: what its entry, its audit and the place in the order need. Each further column costs 2 us for 20 rows. */
@@ -52,6 +54,7 @@ export async function selectPage(
   const { statement, keys } = compilePage(visibility, request, options);
   const rows = await db.query<PageRow>(statement);
   // An empty first page says that nothing matches; an empty later one does not say how much there was before.
+  // Counted for nothing when the rows were gathered anyway: said all the same.
   const total = rows.length > 0 ? rows[0]?.total : isCounted(request) && request.cursor === undefined ? 0 : undefined;
   const page = rows.slice(0, request.count);
   const last = page.at(-1);
@@ -92,19 +95,54 @@ function positionOf(row: PageRow, keys: readonly OrderKey[]): Position {
 export function compilePage(
   visibility: Visibility,
   request: SearchRequest,
-  { aliases = new Map(), within, seal }: SelectOptions,
+  { aliases = new Map(), within, seal, visibilityOf = () => visibility }: SelectOptions,
 ): { statement: Sql; keys: readonly OrderKey[] } {
   const patients = compartmentsOf(request, aliases, within);
-  const where = compileSearch(request, 'r', patients !== undefined, aliases);
+  const where = compileSearch(request, {
+    type: request.type,
+    alias: 'r',
+    isFound: patients !== undefined,
+    isNarrowed: isNarrowed(request),
+    aliases,
+    visibilityOf,
+  });
   const keys = orderOf(request, patients !== undefined);
   const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
   const visible = sql`${where} and ${visibility.where('r')}`;
-  const here = position === undefined ? visible : sql`${visible} and ${isAfter(keys, position, 'r')}`;
-  const page = pageOf(here, visibility.decidedBy('r'), { patients, keys, limit: request.count + 1 });
+  const after = position === undefined ? undefined : isAfter(keys, position, 'r');
+  const limit = request.count + 1;
+  if (patients === undefined && isAcross(request)) {
+    return { statement: gatheredPage(visible, visibility.decidedBy('r'), { after, keys, limit }), keys };
+  }
+  const here = after === undefined ? visible : sql`${visible} and ${after}`;
+  const page = pageOf(here, visibility.decidedBy('r'), { patients, keys, limit });
   const statement = isCounted(request)
     ? sql`select page.*, (select count(*)::int from ${from(patients)} where ${visible}) as total from (${page}) page`
     : page;
   return { statement, keys };
+}
+
+/**
+ * A page of rows that chains lead to: all of them are gathered, then ordered. Left to itself PostgreSQL would walk a whole
+ * type in order of change, sure that the next rows will do: it cannot know how many a chain leads to.
+ */
+function gatheredPage(
+  visible: Sql,
+  decidedBy: Sql,
+  { after, keys, limit }: { after: Sql | undefined; keys: readonly OrderKey[]; limit: number },
+): Sql {
+  const values = keys.map((key, index) => sql`${key.value('r')} as ${raw(`order${index}`)}`);
+  const texts = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
+  const order = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
+  return sql`
+    with gathered as materialized (
+      select r.bucket, r.type, r.id, ${after ?? raw('true')} as is_after, ${join(values, ', ')}
+      from resource r where ${visible})
+    select r.id, r.patient, r.body, ${decidedBy} as decided_by, ${join(texts, ', ')},
+      (select count(*)::int from gathered) as total
+    from (select * from gathered p where p.is_after order by ${order} limit ${limit}) p
+    join resource r on r.bucket = p.bucket and r.type = p.type and r.id = p.id
+    order by ${order}`;
 }
 
 /** The rows of a page, in order; one row more than asked tells that there is a next page. */

@@ -236,9 +236,6 @@ describe('search values (R4 search.html, section in each row)', () => {
 
 describe('what a search refuses, whatever the handling', () => {
   const rows: [string, string, string, string][] = [
-    ['a chain', 'Observation', 'subject.name=x', 'not-supported'],
-    ['a typed chain', 'Observation', 'subject:Patient.name=x', 'not-supported'],
-    ['_has', 'Patient', '_has:Observation:patient:code=x', 'not-supported'],
     ['_include', 'Observation', '_include=Observation:subject', 'not-supported'],
     ['_revinclude', 'Patient', '_revinclude=Observation:subject', 'not-supported'],
     ['_content', 'Patient', '_content=x', 'not-supported'],

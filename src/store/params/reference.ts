@@ -33,7 +33,7 @@ export function indexReference(entry: ReferenceEntry, columns: IndexColumns, isK
 export function matchReference(filter: ReferenceFilter, alias: string, isKeyed: boolean, aliases: Aliases): Sql {
   const { index, values } = filter;
   const found = hasToken(referenceHashes(filter, aliases), alias);
-  if (!isKeyed || values.some(({ url, type }) => url === undefined && type === undefined)) return found;
+  if (!isKeyed) return found;
   const keys = referenceHashes({ index, values: values.map((value) => ({ ...value, version: undefined })) }, aliases);
   return sql`(${hasKey(keys, alias)} and ${found})`;
 }

@@ -1,0 +1,50 @@
+/**
+ * References in SQL, for statements that follow them from row to row. A row keeps its references as hashes under their
+ * parameter (params/reference.ts) and, as text, in its body: the body says where a reference leads, the hash which
+ * parameter it stands under. Each fragment here is the twin of a function in TypeScript; test/store/references.test.ts
+ * holds them equal.
+ */
+import { raw, sql, type Sql } from '../db/sql.ts';
+import { typeCode } from '../fhir/types.ts';
+import { needsLocator } from './place.ts';
+
+/** `keyHash('reference', param, target)`. */
+export function referenceHash(param: string, target: Sql): Sql {
+  const head = `!reference${param.length}:${param}`;
+  return first64Bits(sql`convert_to(${head}::text || length(${target}) || ':' || ${target}, 'UTF8')`);
+}
+
+function first64Bits(bytes: Sql): Sql {
+  return sql`('x' || encode(substring(sha256(${bytes}) from 1 for 8), 'hex'))::bit(64)::bigint`;
+}
+
+/** `ownBucket(id)`. */
+export function ownBucketOf(id: Sql): Sql {
+  return sql`case when ${isMinted(id)} then ('x' || left(${id}, 4))::bit(16)::int
+    else ('x' || encode(substring(sha256(convert_to(${id}, 'UTF8')) from 1 for 2), 'hex'))::bit(16)::int end`;
+}
+
+function isMinted(id: Sql): Sql {
+  return sql`${id} ~ '^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'`;
+}
+
+/** Where the row of this type and id lives, as `isRow` finds it. */
+export function bucketOf(type: string, id: Sql): Sql {
+  // Any id of the type may need one but a Patient's, which lives in the bucket of its own id.
+  if (!needsLocator(type, 'assigned')) return ownBucketOf(id);
+  return sql`coalesce(
+    (select l.bucket from locator l
+     where not ${isMinted(id)} and l.id_bucket = ${ownBucketOf(id)} and l.type = ${typeCode(type)} and l.id = ${id}),
+    ${ownBucketOf(id)})`;
+}
+
+/**
+ * The ids of one type that the body of a row refers to, wherever they stand, as a table `name (id)`. Bodies are written by
+ * `JSON.stringify`: a reference has no space before its value, and a text that looks like one has its quotes escaped.
+ */
+export function referencesOf(body: Sql, type: string, name: string): Sql {
+  return sql`(
+    select distinct split_part(split_part(piece, '"', 1), '/', 2) collate "C" as id
+    from string_to_table(${body}, '"reference":"') with ordinality as pieces (piece, place)
+    where place > 1 and starts_with(piece, ${`${type}/`})) ${raw(name)}`;
+}
