@@ -5,6 +5,7 @@
  * @see https://hl7.org/fhir/R4/search.html#token
  */
 import { hash } from 'node:crypto';
+import { ucum } from './ucum.ts';
 
 /**
  * The hash of one form of a token: first 8 bytes of SHA-256 over the length-prefixed parts, signed.
@@ -47,7 +48,6 @@ function part(value: string | undefined): string {
 function foldCode(system: string | undefined, code: string): string {
   return system === ucum ? code : code.toLowerCase();
 }
-const ucum = 'http://unitsofmeasure.org';
 
 export interface Token {
   readonly param: string;
