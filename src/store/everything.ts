@@ -1,13 +1,12 @@
 /**
  * All that is kept of a person, in pages: their records one after the other, each one walk of the btree (bucket, patient, type,
- * date, id), then the rows of others' records that name them (a Coverage of their child that they hold), by the `keys` index.
+ * date, id), then the rows of others' records that name them (a Coverage of their child that they hold).
  * Then, of a page, what it refers to beyond anybody's record: organizations, staff, places, medications, attachments.
  *
  * @see https://hl7.org/fhir/R4/patient-operation-everything.html
  */
 import type { Tx } from '../db.ts';
 import { join, raw, sql, type Sql } from '../db/sql.ts';
-import { patientCompartment } from '../fhir/definitions.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { collectReferences } from '../fhir/references-in.ts';
 import { resourceTypes, typeCode, typeName } from '../fhir/types.ts';
@@ -15,7 +14,7 @@ import { visibleBinaries } from './binary.ts';
 import type { Position } from './cursor.ts';
 import { keyHash } from './params/columns.ts';
 import { timestampOf } from './params/date.ts';
-import { hasKey, hasToken } from './params/token.ts';
+import { hasToken } from './params/token.ts';
 import { isClinicalDate, mainDateOf } from './place.ts';
 import type { FoundRow } from './select.ts';
 import type { Visibility } from './visibility.ts';
@@ -115,16 +114,14 @@ function ofOthers(visible: Visibility, request: EverythingRequest, limit: number
     after === undefined
       ? raw('true')
       : sql`(r.type, r.date_low, r.id) > (${Number(type)}::smallint, ${date}::timestamptz, ${after.id}::text)`;
-  const hashes = patients.flatMap((id) => namingParams.map((param) => keyHash('reference', param, `Patient/${id}`)));
+  // The column keeps whom any version named; here it counts whom the current one does.
+  const names = patients.map((id) => sql`r.body like ${`%"reference":"Patient/${id}"%`}`);
   return sql`
-    with naming as materialized (select * from resource r where ${hasKey(hashes, 'r')})
-    select ${patients.length}::int as place, ${columns}, ${visible.decidedBy('r')} as decided_by from naming r
-    where r.patient <> all(${patients}::text[]) and ${isAfter} and ${isWanted(request)} and ${visible.where('r')}
+    select ${patients.length}::int as place, ${columns}, ${visible.decidedBy('r')} as decided_by from resource r
+    where r.other_patients && ${patients}::text[] and r.patient <> all(${patients}::text[]) and (${join(names, ' or ')})
+      and ${isAfter} and ${isWanted(request)} and ${visible.where('r')}
     order by r.type, r.date_low, r.id limit ${limit}`;
 }
-
-/** Parameters by which a resource is in somebody's compartment. */
-const namingParams = [...new Set(Object.values(patientCompartment()).flat())].filter((param) => param !== '{def}');
 
 function isWanted({ types, since, care, encounter }: EverythingRequest): Sql {
   const conditions = [raw('not r.is_deleted')];
