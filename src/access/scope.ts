@@ -105,6 +105,19 @@ export function requireScope(principal: Principal, type: string, interaction: In
   }
 }
 
+/**
+ * What is read without rows has no predicate that could narrow it: a scope with a query does not open it (LEAKS 52).
+ * @throws Problem forbidden
+ */
+export function requireWholeScope(principal: Principal, type: string, interaction: Interaction): void {
+  const covers = ({ type: covered, filters }: Scope): boolean =>
+    (covered === '*' || covered === type) && filters.length === 0;
+  if (scopesFor(principal, interaction).some(covers)) return;
+  throw new Problem('forbidden', 'the scope of the token does not cover this interaction', {
+    hint: `Ask for a scope such as system/${type}.${interaction}, without a query.`,
+  });
+}
+
 /** @throws Problem forbidden unless the token is an operator's (`hub/ops`) */
 export function requireOperator(principal: Principal): void {
   if (!principal.isOperator) {

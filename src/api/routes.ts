@@ -6,8 +6,13 @@ import type { ServedOperation, TypeInteraction } from '../fhir/capability.ts';
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
+import { expand } from './operations/expand.ts';
+import { lookup } from './operations/lookup.ts';
 import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
+import { subsumes } from './operations/subsumes.ts';
+import { translate } from './operations/translate.ts';
+import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost } from './search.ts';
 import { create, update } from './write.ts';
@@ -33,7 +38,17 @@ export const routes: readonly Route[] = [
 ];
 
 /** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
-export const operations: readonly OperationInteraction[] = [meta, patientEverything, encounterEverything];
+export const operations: readonly OperationInteraction[] = [
+  meta,
+  patientEverything,
+  encounterEverything,
+  expand,
+  validateCodeInValueSet,
+  lookup,
+  validateCodeInSystem,
+  subsumes,
+  translate,
+];
 
 export const routesOfOperations: readonly Route[] = operations.flatMap(operationRoutes);
 

@@ -5,6 +5,7 @@
  * @see https://hl7.org/fhir/R4/terminology-service.html
  */
 import { foldString } from './fold.ts';
+import { isRawNumber } from './json.ts';
 import { Problem } from './problem.ts';
 import type { AnyResource } from './types.ts';
 
@@ -81,6 +82,7 @@ function* conceptsUnder(concepts: readonly SourceConcept[], parent: string | und
 export function textOf(property: ConceptProperty): string {
   for (const [name, value] of Object.entries(property)) {
     if (!name.startsWith('value')) continue;
+    if (isRawNumber(value)) return value.rawJSON;
     if (typeof value === 'object' && value !== null) return (value as { code?: string }).code ?? '';
     return String(value);
   }

@@ -60,7 +60,7 @@ async function implicitValueSet(
   const [, systemUrl, top] = /^(.+)\?fhir_vs(?:=isa\/(.+))?$/.exec(url) ?? [];
   const system =
     systemUrl === undefined
-      ? await findByValueSet(library, url)
+      ? await findByValueSet(library, { url, version })
       : await find(library, 'CodeSystem', { url: systemUrl, version });
   if (system === undefined) return undefined;
   const filter = top === undefined ? {} : { filter: [{ property: 'concept', op: 'is-a', value: top }] };

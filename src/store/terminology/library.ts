@@ -40,14 +40,19 @@ export interface Found {
 export type Name = { readonly url: string; readonly version?: string | undefined } | { readonly id: string };
 
 export async function find(library: Library, type: TerminologyType, name: Name): Promise<Found | undefined> {
-  if ('id' in name) return select(library, type, sql`t.id = ${name.id}`);
-  const version = name.version === undefined ? raw('') : sql`and t.version = ${name.version}`;
-  return select(library, type, sql`t.url = ${name.url} ${version}`);
+  return select(library, type, 'id' in name ? sql`t.id = ${name.id}` : sql`t.url = ${name.url} ${ofVersion(name)}`);
 }
 
-/** A code system by the value set of all its codes (CodeSystem.valueSet). */
-export async function findByValueSet(library: Library, valueSet: string): Promise<Found | undefined> {
-  return select(library, 'CodeSystem', sql`t.value_set = ${valueSet}`);
+/** A code system by the value set of all its codes (CodeSystem.valueSet), which has the version of the system. */
+export async function findByValueSet(
+  library: Library,
+  valueSet: { readonly url: string; readonly version?: string | undefined },
+): Promise<Found | undefined> {
+  return select(library, 'CodeSystem', sql`t.value_set = ${valueSet.url} ${ofVersion(valueSet)}`);
+}
+
+function ofVersion({ version }: { readonly version?: string | undefined }): Sql {
+  return version === undefined ? raw('') : sql`and t.version = ${version}`;
 }
 
 async function select({ db, owners }: Library, type: TerminologyType, condition: Sql): Promise<Found | undefined> {

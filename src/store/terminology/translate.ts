@@ -13,8 +13,15 @@ export interface TranslateRequest {
   readonly source?: string | undefined;
   readonly target?: string | undefined;
   readonly targetSystem?: string | undefined;
+  /** What else is known: mappings that depend on it count only when it holds. */
+  readonly dependencies?: readonly Dependency[];
   /** The code is a target, and its sources are asked for. */
   readonly isReverse: boolean;
+}
+
+export interface Dependency {
+  readonly property: string;
+  readonly codings: readonly Coding[];
 }
 
 export interface Match {
@@ -63,12 +70,13 @@ async function mapped(library: Library, maps: readonly Found[], request: Transla
     ...(targetSystem === undefined ? [] : [sql`m.${raw(to)}_system = ${targetSystem}`]),
   ];
   const rows = await library.db.query<MappingRow>(sql`
-    select m.map, m.equivalence, m.comment, m.product, m.${raw(to)}_system as system, m.${raw(to)}_version as version,
+    select m.map, m.equivalence, m.comment, m.depends_on, m.product, m.${raw(to)}_system as system, m.${raw(to)}_version as version,
       m.${raw(to)}_code as code, m.${raw(to)}_display as display
     from concept_mapping m where ${join(conditions, ' and ')}
     order by array_position(${maps.map(({ key }) => key)}::bigint[], m.map), m.ordinal`);
   const urls = new Map(maps.map(({ key, url }) => [key, url]));
-  return rows.map(({ map, equivalence, comment, product, system, version, code, display }) => ({
+  const holding = rows.filter((row) => holds(row.depends_on ?? [], request.dependencies ?? []));
+  return holding.map(({ map, equivalence, comment, product, system, version, code, display }) => ({
     equivalence: isReverse ? (reversed[equivalence] ?? equivalence) : equivalence,
     ...(code === null ? {} : { concept: codingOf({ system, version, code, display }) }),
     ...(comment === null ? {} : { comment }),
@@ -81,11 +89,30 @@ interface MappingRow {
   map: number;
   equivalence: string;
   comment: string | null;
+  depends_on: DependsOn[] | null;
   product: NonNullable<Match['product']> | null;
   system: string | null;
   version: string | null;
   code: string | null;
   display: string | null;
+}
+
+/** @see https://hl7.org/fhir/R4/conceptmap-definitions.html#ConceptMap.group.element.target.dependsOn */
+interface DependsOn {
+  readonly property: string;
+  readonly system?: string;
+  readonly value: string;
+}
+
+/** A mapping under a condition that is not known to hold says nothing. */
+function holds(conditions: readonly DependsOn[], dependencies: readonly Dependency[]): boolean {
+  return conditions.every(({ property, system, value }) =>
+    dependencies.some(
+      (one) =>
+        one.property === property &&
+        one.codings.some((coding) => coding.code === value && (system === undefined || coding.system === system)),
+    ),
+  );
 }
 
 function codingOf(row: Pick<MappingRow, 'system' | 'version' | 'code' | 'display'>): Coding {
