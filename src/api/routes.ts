@@ -7,6 +7,7 @@ import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { expand } from './operations/expand.ts';
+import { lastn } from './operations/lastn.ts';
 import { lookup } from './operations/lookup.ts';
 import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
@@ -42,6 +43,7 @@ export const operations: readonly OperationInteraction[] = [
   meta,
   patientEverything,
   encounterEverything,
+  lastn,
   expand,
   validateCodeInValueSet,
   lookup,

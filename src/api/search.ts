@@ -77,7 +77,7 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
 }
 
 /** A search for one source patient of a person covers all of them; what is shown of them is up to each row. */
-async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
   const groups = await Promise.all(patients.map(async (patient) => [patient, await samePerson(tx, patient)] as const));
   return new Map(groups);
 }
@@ -86,7 +86,7 @@ async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyM
  * Who may see rows of a type on the way of a chain. A type that no scope covers has none to be seen: the same answer as if
  * there were none (LEAKS 2, 52).
  */
-function seenBy(principal: Principal): (type: string) => Visibility {
+export function seenBy(principal: Principal): (type: string) => Visibility {
   const known = new Map<string, Visibility>();
   return (type) => {
     const visible = known.get(type) ?? visibility(principal, { interaction: 's', types: [type] });
@@ -96,7 +96,7 @@ function seenBy(principal: Principal): (type: string) => Visibility {
 }
 
 /** A filter or a sort tells as much as the element it reads, at every step of a chain. @throws Problem forbidden */
-function requireFilters(principal: Principal, { type, filters, sort }: SearchRequest): void {
+export function requireFilters(principal: Principal, { type, filters, sort }: SearchRequest): void {
   const read = [
     ...filters.flatMap((filter) => [...paramsRead(type, filter)]),
     ...sort.map(({ param }) => ({ type, code: param.code })),

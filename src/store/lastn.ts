@@ -1,0 +1,80 @@
+/**
+ * The newest observations of each code, in one statement: ranked within each code as it is written, then those few of codes
+ * that are one are ranked again. What is among the first n of a whole is among the first n of its part, so nothing is missed.
+ *
+ * @see https://hl7.org/fhir/R4/observation-operation-lastn.html
+ */
+import type { Tx } from '../db.ts';
+import { sql } from '../db/sql.ts';
+import { groupCodes, type Concept } from '../fhir/code-groups.ts';
+import { Problem } from '../fhir/problem.ts';
+import type { SearchRequest } from '../fhir/search-request.ts';
+import { inCompartments } from './compartment.ts';
+import { compileSearch } from './search.ts';
+import type { FoundRow, SelectOptions } from './select.ts';
+import type { Visibility } from './visibility.ts';
+
+export interface LastOptions extends Pick<Required<SelectOptions>, 'aliases' | 'visibilityOf'> {
+  /** The source patients whose observations are asked for. */
+  readonly patients: readonly string[];
+  /** Of each code. */
+  readonly max: number;
+}
+
+/** Thousands of codes of one patient, or ties without end, are no answer that anybody reads. */
+export const lastRowsMax = 5_000;
+
+interface RankedRow {
+  readonly id: string;
+  readonly patient: string | null;
+  readonly body: string;
+  readonly decided_by: string | null;
+  readonly code: string;
+  /** Epoch milliseconds, -Infinity for undated. */
+  readonly at: number;
+}
+
+/** Code by code, the one with the newest observation first; newest first within each. @throws Problem too-costly */
+export async function selectLast(
+  db: Tx,
+  visibility: Visibility,
+  request: SearchRequest,
+  { patients, max, aliases, visibilityOf }: LastOptions,
+): Promise<FoundRow[]> {
+  const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
+  const rows = await db.query<RankedRow>(sql`
+    select b.id, b.patient, b.body, ranked.decided_by, ranked.code::text as code,
+      extract(epoch from b.date_low)::float8 * 1000 as at
+    from (
+      select r.bucket, r.type, r.id, ${visibility.decidedBy('r')} as decided_by, concept.code,
+        rank() over (partition by concept.code order by r.date_low desc) as place
+      from ${inCompartments(patients, 'r')} cross join lateral (select r.body::jsonb -> 'code' as code) concept
+      where ${compileSearch(request, subject)} and ${visibility.where('r')}) ranked
+    join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
+    where ranked.place <= ${max}
+    order by b.date_low desc, b.id limit ${lastRowsMax + 1}`);
+  if (rows.length > lastRowsMax) {
+    throw new Problem('too-costly', `more than ${lastRowsMax} observations would be returned`, {
+      hint: 'Ask for fewer codes, a category, or a smaller max.',
+    });
+  }
+  return lastOfGroups(rows, max).map(({ id, patient, body, decided_by }) => ({
+    type: request.type,
+    id,
+    patient: patient ?? undefined,
+    body,
+    decidedBy: decided_by ?? '',
+  }));
+}
+
+/** R4: "In case of a tie - when the effective times for >1 Observations are equal - both will be returned." */
+function lastOfGroups(rows: readonly RankedRow[], max: number): RankedRow[] {
+  const groups: RankedRow[][] = [];
+  groupCodes(rows.map(({ code }) => JSON.parse(code) as Concept)).forEach((group, index) => {
+    (groups[group] ??= []).push(rows[index] as RankedRow);
+  });
+  return groups.flatMap((group) => {
+    const last = group[max - 1];
+    return last === undefined ? group : group.filter(({ at }, place) => place < max || at === last.at);
+  });
+}
