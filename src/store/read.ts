@@ -37,11 +37,12 @@ export async function readRow(db: Tx, visibility: Visibility, type: string, id: 
 
 export function compileRead(visibility: Visibility, type: string, id: string): Sql {
   if (type === 'Binary') return compileBinaryRead(visibility, id);
+  const decided = visibility.decided('r');
   return sql`
     select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body,
-      ${visibility.decidedBy('r')} as decided_by
-    from resource r
-    where ${isRow(type, id, 'r')} and ${visibility.where('r')}`;
+      ${decided.decidedBy} as decided_by
+    from resource r ${decided.join}
+    where ${isRow(type, id, 'r')} and ${decided.where}`;
 }
 
 export interface VersionKey {
@@ -57,15 +58,16 @@ export async function readVersion(
   { type, id, version }: VersionKey,
 ): Promise<Row | undefined> {
   if (typeCode(type) === undefined || !idPattern.test(id) || version > versionMax) return undefined;
+  const decided = visibility.decided('r');
   const [row] = await db.query<StoredRow>(sql`
     select r.bucket, r.type, r.id, coalesce(h.version, r.version) as version,
       coalesce(h.last_updated, r.last_updated) as last_updated, coalesce(h.is_deleted, r.is_deleted) as is_deleted,
-      r.owner, r.patient, r.other_patients, coalesce(h.body, r.body) as body, ${visibility.decidedBy('r')} as decided_by
-    from resource r
+      r.owner, r.patient, r.other_patients, coalesce(h.body, r.body) as body, ${decided.decidedBy} as decided_by
+    from resource r ${decided.join}
     left join resource_history h
       on h.bucket = r.bucket and h.type = r.type and h.id = r.id and h.version = ${version}::int
     where ${isRow(type, id, 'r')} and (r.version = ${version}::int or h.version is not null)
-      and ${visibility.where('r')}`);
+      and ${decided.where}`);
   return row && toRow(row);
 }
 /** The column's limit: a larger number names no version. */

@@ -10,7 +10,7 @@ import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
 import { compartmentsOf, compileSearch, isAcross, isNarrowed } from './search.ts';
-import type { Visibility } from './visibility.ts';
+import type { Decided, Visibility } from './visibility.ts';
 
 export interface SelectOptions {
   readonly seal: CursorSeal;
@@ -108,16 +108,18 @@ export function compilePage(
   });
   const keys = orderOf(request, patients !== undefined);
   const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
-  const visible = sql`${where} and ${visibility.where('r')}`;
   const after = position === undefined ? undefined : isAfter(keys, position, 'r');
   const limit = request.count + 1;
   if (patients === undefined && isAcross(request)) {
+    const visible = sql`${where} and ${visibility.where('r')}`;
     return { statement: gatheredPage(visible, visibility.decidedBy('r'), { after, keys, limit }), keys };
   }
+  const decided = visibility.decided('r');
+  const visible = sql`${where} and ${decided.where}`;
   const here = after === undefined ? visible : sql`${visible} and ${after}`;
-  const page = pageOf(here, visibility.decidedBy('r'), { patients, keys, limit });
+  const page = pageOf(here, decided, { patients, keys, limit });
   const statement = isCounted(request)
-    ? sql`select page.*, (select count(*)::int from ${from(patients)} where ${visible}) as total from (${page}) page`
+    ? sql`select page.*, (select count(*)::int from ${from(patients)} ${decided.join} where ${visible}) as total from (${page}) page`
     : page;
   return { statement, keys };
 }
@@ -148,12 +150,12 @@ function gatheredPage(
 /** The rows of a page, in order; one row more than asked tells that there is a next page. */
 function pageOf(
   here: Sql,
-  decidedBy: Sql,
+  decided: Decided,
   { patients, keys, limit }: { patients: readonly string[] | undefined; keys: readonly OrderKey[]; limit: number },
 ): Sql {
   const rows = (keyColumns: readonly Sql[], source: Sql, condition: Sql): Sql => sql`
-    select r.id, r.patient, r.body, ${decidedBy} as decided_by, ${join(keyColumns, ', ')}
-    from ${source} where ${condition}
+    select r.id, r.patient, r.body, ${decided.decidedBy} as decided_by, ${join(keyColumns, ', ')}
+    from ${source} ${decided.join} where ${condition}
     order by ${orderBy(keys, (key) => key.value('r'), raw('r.id'))} limit ${limit}`;
   if (patients === undefined || patients.length === 1) {
     const texts = keys.map((key, index) => sql`${key.value('r')}::text as ${raw(`key${index}`)}`);

@@ -5,22 +5,62 @@
  */
 import { raw, sql, type Sql } from '../db/sql.ts';
 
+/** The same for a statement that returns the rows: what decides is found once, where `where` and `decidedBy` would both ask. */
+export interface Decided {
+  /** Follows the table in `from`. */
+  readonly join: Sql;
+  readonly where: Sql;
+  readonly decidedBy: Sql;
+}
+
 export class Visibility {
   /** A boolean expression over the columns of the `resource` row with this alias. */
   readonly where: (alias: string) => Sql;
   /** A text expression that names what let the row through: `self`, `source`, `consent:<id>/<version>`, `internal:<reason>`. */
   readonly decidedBy: (alias: string) => Sql;
+  readonly decided: (alias: string) => Decided;
   // Nominal: an object literal of the same shape is not a Visibility.
   readonly #brand = true;
 
-  constructor(where: (alias: string) => Sql, decidedBy: (alias: string) => Sql) {
+  constructor(where: (alias: string) => Sql, decidedBy: (alias: string) => Sql, decided?: (alias: string) => Decided) {
     this.where = where;
     this.decidedBy = decidedBy;
+    this.decided =
+      decided ?? ((alias) => ({ join: raw(''), where: where(alias), decidedBy: decidedBy(alias) }) satisfies Decided);
   }
 
   static is(value: unknown): value is Visibility {
     return typeof value === 'object' && value !== null && #brand in value && value.#brand;
   }
+}
+
+export interface Decision {
+  /** What must hold besides, without a subquery if possible. */
+  readonly meets: (alias: string) => Sql;
+  /** Names what lets the row through; null or empty: nothing does. */
+  readonly decidedBy: (alias: string, known: Sql) => Sql;
+  /** A subselect of what does not depend on the row: found once a statement, `known` above. */
+  readonly once?: Sql;
+}
+
+/** A Visibility by one expression that says both whether a row is seen and why. */
+export function decidedOnce({ meets, decidedBy, once }: Decision): Visibility {
+  const expression = (alias: string): Sql =>
+    once === undefined ? decidedBy(alias, raw('')) : sql`(select ${decidedBy(alias, raw('known'))} from ${once} known)`;
+  return new Visibility(
+    (alias) => sql`${meets(alias)} and ${expression(alias)} > ''`,
+    expression,
+    (alias) => {
+      const [known, access] = [raw(`${alias}_known`), raw(`${alias}_access`)];
+      // offset 0: the planner would put the expression back into each place.
+      const decision = sql`cross join lateral (select ${decidedBy(alias, known)} as decided_by offset 0) ${access}`;
+      return {
+        join: once === undefined ? decision : sql`cross join ${once} ${known} ${decision}`,
+        where: sql`${meets(alias)} and ${access}.decided_by > ''`,
+        decidedBy: sql`${access}.decided_by`,
+      };
+    },
+  );
 }
 
 export function everything(reason: string): Visibility {

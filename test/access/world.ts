@@ -1,4 +1,5 @@
 /** Principals and rows of the access tests. A test names what matters to it. */
+import assert from 'node:assert/strict';
 import type { Tx } from '../../src/db.ts';
 import { sql } from '../../src/db/sql.ts';
 import { tokenForms } from '../../src/fhir/hash.ts';
@@ -74,7 +75,7 @@ export async function givenRow(db: Tx, row: GivenRow): Promise<void> {
       ${row.from ?? null}::timestamptz, ${row.to ?? row.from ?? null}::timestamptz, ${tokens}::bigint[], '{}')`);
 }
 
-/** The ids this principal sees, with what decided. */
+/** The ids this principal sees, with what decided: by the expressions and by the join, which must say the same. */
 export async function seenBy(
   db: Tx,
   principal: Principal,
@@ -83,6 +84,10 @@ export async function seenBy(
   const visible = visibility(principal, request);
   const rows = await db.query<{ id: string; decided: string }>(sql`
     select id, ${visible.decidedBy('r')} as decided from resource r where ${visible.where('r')} order by id`);
+  const { join, where, decidedBy } = visible.decided('r');
+  const joined = await db.query<{ id: string; decided: string }>(sql`
+    select id, ${decidedBy} as decided from resource r ${join} where ${where} order by id`);
+  assert.deepEqual(joined, rows);
   return Object.fromEntries(rows.map(({ id, decided }) => [id, decided]));
 }
 
