@@ -11,6 +11,7 @@ export type { ElementDefinition, Invariant, TypeDefinition } from './definitions
 const files: Record<keyof Definitions, string> = {
   types: 'types.json',
   valueSets: 'value-sets.json',
+  suggestedValueSets: 'suggested-value-sets.json',
   searchParams: 'search-params.json',
   patientCompartment: 'patient-compartment.json',
 };
@@ -25,6 +26,7 @@ export const terminologyDefinitions = join(import.meta.dirname, 'definitions', '
 
 const types = lazily('types');
 const valueSets = lazily('valueSets');
+const suggestedValueSets = lazily('suggestedValueSets');
 export const searchParamDefinitions = lazily('searchParams');
 export const patientCompartment = lazily('patientCompartment');
 
@@ -37,6 +39,11 @@ export function typeDefinition(name: string): TypeDefinition | undefined {
 /** The codes of a required value set by system; undefined when R4 binds codes that cannot be listed (MIME types, UCUM, currencies). */
 export function valueSet(url: string): Record<string, string[]> | undefined {
   return valueSets()[url];
+}
+
+/** The codes of the value set of an extensible or preferred binding. */
+export function suggestedValueSet(url: string): Record<string, string[]> | undefined {
+  return suggestedValueSets()[url];
 }
 
 /** An element as it stands in JSON: a choice has one property per type. */

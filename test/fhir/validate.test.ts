@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { validateResource } from '@medplum/core';
 import type { Resource } from '@medplum/fhirtypes';
 import { knownInvalid } from '../../bench/corpus/fhir.ts';
-import { typeDefinition, type Invariant } from '../../src/fhir/definitions.ts';
 import { evaluate } from '../../src/fhir/fhirpath.ts';
-import { evaluateInvariant, nativeInvariants } from '../../src/fhir/invariants.ts';
 import { parseJson, plainNumbers } from '../../src/fhir/json.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
@@ -176,136 +174,6 @@ describe('what is wrong is named, with its FHIRPath', () => {
   it('issues are bounded', () => {
     assert.equal(validate({ ...base, category: Array.from({ length: 500 }, () => ({ bad: 1 })) }).length, 50);
   });
-});
-
-describe('invariants written as functions agree with their FHIRPath', () => {
-  const all = new Map<string, { invariant: Invariant; type: string }>();
-  for (const type of [
-    ...resourceTypes,
-    'Quantity',
-    'Period',
-    'Range',
-    'Ratio',
-    'Reference',
-    'Extension',
-    'ContactPoint',
-    'Attachment',
-    'Duration',
-  ])
-    collect(type);
-
-  function collect(type: string): void {
-    const definition = typeDefinition(type);
-    for (const invariant of definition?.invariants ?? []) all.set(invariant.key, { invariant, type });
-    for (const [name, element] of Object.entries(definition?.elements ?? {})) {
-      for (const invariant of element.invariants ?? [])
-        all.set(invariant.key, { invariant, type: element.types[0] as string });
-      if (element.types[0] === `${type}.${name}`) collect(element.types[0]);
-    }
-  }
-
-  const clinical = (code: string): object => ({
-    coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-clinical', code }],
-  });
-  const inError = (system: string): object => ({
-    coding: [{ system: `http://terminology.hl7.org/CodeSystem/${system}`, code: 'entered-in-error' }],
-  });
-  const code = { coding: [{ system: 'urn:a', code: '1' }] };
-  /** Values on both sides of each rule. */
-  const samples: Record<string, object[]> = {
-    'dom-2': [
-      { contained: [{ resourceType: 'Patient' }] },
-      { contained: [{ contained: [{ resourceType: 'Patient' }] }] },
-    ],
-    'dom-4': [
-      { contained: [{ meta: { versionId: '1' } }] },
-      { contained: [{ meta: { lastUpdated: '2024-01-01T00:00:00Z' } }] },
-      { contained: [{}] },
-    ],
-    'dom-5': [{ contained: [{ meta: { security: [{ code: 'R' }] } }] }, { contained: [{}] }],
-    'ext-1': [
-      { url: 'x', valueString: 'a' },
-      { url: 'x' },
-      { url: 'x', extension: [{ url: 'y', valueCode: 'a' }] },
-      { url: 'x', valueCode: 'a', extension: [{ url: 'y' }] },
-    ],
-    'qty-3': [{ code: 'mg' }, { code: 'mg', system: 'u' }, { value: 1 }],
-    'per-1': [
-      { start: '2024-01-01', end: '2024-01-02' },
-      { start: '2024-02-01', end: '2024-01-01' },
-      { start: '2024' },
-      {},
-    ],
-    'rng-2': [
-      { low: { value: 1 }, high: { value: 2 } },
-      { low: { value: 3 }, high: { value: 2 } },
-      { low: { value: 1 } },
-    ],
-    'rat-1': [
-      { numerator: { value: 1 }, denominator: { value: 1 } },
-      { numerator: { value: 1 } },
-      { extension: [{ url: 'x' }] },
-      {},
-    ],
-    'cpt-2': [{ value: '1' }, { value: '1', system: 'phone' }, {}],
-    'att-1': [{ data: 'AAAA' }, { data: 'AAAA', contentType: 'a/b' }, {}],
-    'drt-1': [{ code: 's' }, { code: 's', system: 'http://unitsofmeasure.org', value: 1 }, { value: 1 }],
-    'pat-1': [{ name: { text: 'x' } }, { gender: 'male' }, { organization: { display: 'x' } }],
-    'obs-3': [{ low: { value: 1 } }, { text: 'x' }, { appliesTo: [{ text: 'x' }] }],
-    'obs-6': [
-      { valueString: 'x', dataAbsentReason: { text: 'y' } },
-      { valueString: 'x' },
-      { dataAbsentReason: { text: 'y' } },
-    ],
-    'obs-7': [
-      { code, valueString: 'x', component: [{ code }] },
-      { code, component: [{ code }] },
-      { code, valueString: 'x', component: [{ code: { text: 'y' } }] },
-    ],
-    'con-1': [{ summary: { text: 'x' } }, { type: { text: 'x' } }, { assessment: [{ display: 'x' }] }],
-    'con-2': [{ code: [{ text: 'x' }] }, { detail: [{ display: 'x' }] }, {}],
-    'con-4': [
-      { abatementString: 'x', clinicalStatus: clinical('active') },
-      { abatementString: 'x', clinicalStatus: clinical('resolved') },
-      { clinicalStatus: clinical('active') },
-    ],
-    'con-5': [
-      { verificationStatus: inError('condition-ver-status'), clinicalStatus: clinical('active') },
-      { verificationStatus: inError('condition-ver-status') },
-      {},
-    ],
-    'ait-1': [
-      { verificationStatus: inError('allergyintolerance-verification') },
-      { clinicalStatus: clinical('active') },
-      {},
-    ],
-    'ait-2': [
-      { verificationStatus: inError('allergyintolerance-verification'), clinicalStatus: clinical('active') },
-      { clinicalStatus: clinical('active') },
-    ],
-    'prr-1': [{ orderDetail: [{ text: 'x' }] }, { orderDetail: [{ text: 'x' }], code }, {}],
-    'org-1': [{ name: 'x' }, { identifier: [{ value: '1' }] }, { active: true }],
-    'org-2': [{ use: 'home' }, { use: 'work' }, {}],
-    'org-3': [{ use: 'home' }, { use: 'work' }, {}],
-    'bdl-5': [{ resource: { resourceType: 'Patient' } }, { fullUrl: 'x' }, { request: { method: 'GET' } }],
-    'bdl-8': [{ fullUrl: 'http://x/Patient/1/_history/2' }, { fullUrl: 'http://x/Patient/1' }, {}],
-  };
-  // ref-1 and dom-3 look into a resource around the value: rows of their own above.
-  const elsewhere = new Set(['ref-1', 'dom-3']);
-  for (const [key, native] of Object.entries(nativeInvariants)) {
-    if (elsewhere.has(key)) continue;
-    it(key, () => {
-      const { invariant, type } = all.get(key) ?? assert.fail(`R4 has no invariant ${key}`);
-      const outcomes = (samples[key] ?? assert.fail('no samples')).map((sample) => {
-        const resource = { resourceType: type.split('.')[0], ...sample } as AnyResource;
-        const isTrue = native(sample as Record<string, unknown>, resource);
-        assert.equal(isTrue, evaluateInvariant(invariant, type)(sample, resource), JSON.stringify(sample));
-        return isTrue;
-      });
-      assert.ok(outcomes.includes(true), 'a sample that holds');
-      assert.ok(outcomes.includes(false), 'a sample that breaks it');
-    });
-  }
 });
 
 describe('validation against the R4 examples of the corpus', () => {

@@ -11,6 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { resourceTypes } from '../types.ts';
+import { listCodes } from '../value-set.ts';
 import type { ElementDefinition, Definitions, Invariant, SearchParamDefinition, TypeDefinition } from './shape.ts';
 import { renderTerminology } from './terminology.ts';
 
@@ -44,17 +45,20 @@ export function buildDefinitions(folder: string): Definitions {
   for (const structure of structures) Object.assign(types, typesOf(structure, published));
 
   const valueSets: Record<string, Record<string, string[]>> = {};
-  for (const type of Object.values(types)) {
-    for (const element of Object.values(type.elements)) {
-      if (element.valueSet === undefined) continue;
-      const codes = expand(element.valueSet, terminology);
-      if (codes === undefined) delete element.valueSet;
-      else valueSets[element.valueSet] = codes;
-    }
+  const suggestedValueSets: Record<string, Record<string, string[]>> = {};
+  const list = (url: string, into: Record<string, Record<string, string[]>>): boolean => {
+    const codes = into[url] ?? listCodes(url, (type, name) => terminology.get(`${type} ${name}`));
+    if (codes !== undefined) into[url] = codes as Record<string, string[]>;
+    return codes !== undefined;
+  };
+  for (const element of Object.values(types).flatMap((type) => Object.values(type.elements))) {
+    if (element.valueSet !== undefined && !list(element.valueSet, valueSets)) delete element.valueSet;
+    if (element.suggested !== undefined && !list(element.suggested.valueSet, suggestedValueSets)) delete element.suggested;
   }
   return {
     types,
     valueSets,
+    suggestedValueSets,
     searchParams: searchParamsOf(entries('search-parameters.json')),
     patientCompartment: compartmentOf(read('compartmentdefinition-patient.json')),
   };
@@ -147,23 +151,33 @@ function isOwn(element: Source, invariant: Invariant, structure: Source): boolea
   return source === undefined || source === structure.url;
 }
 
+/** Rules of R5 on elements that R4 does not have. */
+const later = new Set(['evv-1']);
+
 function invariantsOf(element: Source): Invariant[] {
   return (element['constraint'] ?? [])
     // ele-1 is checked as structure; txt-1 and txt-2 (htmlChecks) by the narrative check.
-    .filter((c: Source) => c['severity'] === 'error' && c['expression'] && !/^(ele-1|txt-\d)$/.test(c['key']))
-    .map((c: Source) => ({ key: c['key'], human: c['human'], expression: c['expression'] }));
+    .filter((c: Source) => c['expression'] && !/^(ele-1|txt-\d)$/.test(c['key']) && !later.has(c['key']))
+    .map((c: Source) => ({
+      key: c['key'],
+      human: c['human'],
+      expression: c['expression'],
+      ...(c['severity'] === 'warning' ? { isWarning: true } : {}),
+    }));
 }
 
 function elementOf(element: Source, isInner: boolean): ElementDefinition {
   const types: Source[] = element['type'] ?? [];
   const targets = [...new Set(types.flatMap((type) => (type['targetProfile'] ?? []) as string[]).map(lastSegment))];
-  const isRequired = element['binding']?.strength === 'required' && element['binding'].valueSet !== undefined;
+  const { strength, valueSet } = (element['binding'] ?? {}) as Partial<Source>;
+  const boundTo = typeof valueSet === 'string' ? (valueSet.split('|')[0] as string) : undefined;
   return {
     ...(element['min'] > 0 ? { min: element['min'] } : {}),
     ...(element['max'] === '1' ? {} : { max: element['max'] === '*' ? -1 : Number(element['max']) }),
     types: isInner ? [element['path']] : element['contentReference'] ? [element['contentReference'].slice(1)] : typeNames(types),
     ...(targets.length > 0 && !targets.includes('Resource') ? { targets } : {}),
-    ...(isRequired ? { valueSet: element['binding'].valueSet.split('|')[0] } : {}),
+    ...(boundTo !== undefined && strength === 'required' ? { valueSet: boundTo } : {}),
+    ...(boundTo !== undefined && /^(extensible|preferred)$/.test(strength) ? { suggested: { strength, valueSet: boundTo } } : {}),
     ...(element['isSummary'] ? { isSummary: true } : {}),
   };
 }
@@ -174,34 +188,6 @@ function typeNames(types: Source[]): string[] {
 
 function lastSegment(url: string): string {
   return url.slice(url.lastIndexOf('/') + 1);
-}
-
-/** system -> codes; undefined when the codes cannot be listed (MIME types, UCUM, currencies): those are checked by form. */
-function expand(url: string, terminology: Map<string, Source>): Record<string, string[]> | undefined {
-  const valueSet = terminology.get(`ValueSet ${url}`);
-  if (valueSet === undefined) return undefined;
-  const codes: Record<string, Set<string>> = {};
-  for (const include of valueSet['compose'].include as Source[]) {
-    for (const nested of (include['valueSet'] ?? []) as string[]) {
-      for (const [system, list] of Object.entries(expand(nested.split('|')[0] as string, terminology) ?? {})) {
-        for (const code of list) (codes[system] ??= new Set()).add(code);
-      }
-    }
-    const system = include['system'] as string | undefined;
-    if (system === undefined) continue;
-    const source = terminology.get(`CodeSystem ${system}`);
-    const concepts: Source[] | undefined = include['concept'] ?? source?.['concept'];
-    if (concepts === undefined || include['filter'] !== undefined) return undefined;
-    for (const code of codesOf(concepts)) (codes[system] ??= new Set()).add(code);
-  }
-  return Object.fromEntries(Object.entries(codes).map(([system, set]) => [system, [...set]]));
-}
-
-function* codesOf(concepts: Source[]): Generator<string> {
-  for (const concept of concepts) {
-    yield concept['code'];
-    yield* codesOf(concept['concept'] ?? []);
-  }
 }
 
 /**
@@ -253,6 +239,7 @@ export function renderDefinitions(definitions: Definitions): Record<string, stri
   return {
     'types.json': lines(definitions.types),
     'value-sets.json': lines(definitions.valueSets),
+    'suggested-value-sets.json': lines(definitions.suggestedValueSets),
     'search-params.json': `[\n${definitions.searchParams.map((param) => JSON.stringify(param)).join(',\n')}\n]\n`,
     'patient-compartment.json': lines(definitions.patientCompartment),
   };

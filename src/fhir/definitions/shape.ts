@@ -6,6 +6,8 @@ export interface Definitions {
   readonly types: Record<string, TypeDefinition>;
   /** Value sets of required bindings: URL -> system -> codes. Those that cannot be listed are left out. */
   readonly valueSets: Record<string, Record<string, string[]>>;
+  /** The same of extensible and preferred bindings. */
+  readonly suggestedValueSets: Record<string, Record<string, string[]>>;
   readonly searchParams: readonly SearchParamDefinition[];
   /** Resource type -> search parameters that put it into a patient's compartment. */
   readonly patientCompartment: Record<string, string[]>;
@@ -13,7 +15,7 @@ export interface Definitions {
 
 export interface TypeDefinition {
   elements: Record<string, ElementDefinition>;
-  /** Of the type itself, severity error. */
+  /** Of the type itself. */
   invariants: Invariant[];
 }
 
@@ -27,6 +29,8 @@ export interface ElementDefinition {
   targets?: string[];
   /** Required binding. */
   valueSet?: string;
+  /** Extensible or preferred binding. */
+  suggested?: { strength: 'extensible' | 'preferred'; valueSet: string };
   isSummary?: boolean;
   invariants?: Invariant[];
 }
@@ -36,6 +40,8 @@ export interface Invariant {
   key: string;
   human: string;
   expression: string;
+  /** Severity warning: a resource that breaks it is accepted. */
+  isWarning?: true;
 }
 
 export interface SearchParamDefinition {
