@@ -147,6 +147,7 @@ class Segment implements Hl7Segment {
   #context: Context;
   #fields: string[] | undefined;
   #present = 0;
+  #presentBeyond = 0;
   #values: (readonly Value[] | undefined)[] | undefined;
 
   constructor(raw: string, position: number, context: Context) {
@@ -166,11 +167,17 @@ class Segment implements Hl7Segment {
     return this.#present;
   }
 
+  get presentBeyond(): number {
+    this.#split();
+    return this.#presentBeyond;
+  }
+
   field(field: number): readonly Value[] {
-    const known = (this.#values ??= [])[field];
+    const known = this.#values?.[field];
     if (known !== undefined) return known;
     const values = this.#readField(field);
-    this.#values[field] = values;
+    // Of the length it will have: growing one index after the other allocates it anew each time.
+    if (values !== noValues) (this.#values ??= new Array(this.#split().length))[field] = values;
     return values;
   }
 
@@ -234,14 +241,21 @@ class Segment implements Hl7Segment {
     // What MSH-2 declares divides nothing there.
     const from = this.#isHeader ? this.raw.indexOf(separator, 4) : 0;
     if (!isRich(this.raw, from, this.#context.delimiters)) this.#context = this.#context.plain ?? this.#context;
-    for (let field = fields.length - 1; field > 0; field--) {
-      if (fields[field] !== '') this.#present |= field > maskBits ? 1 : 1 << field;
-    }
+    this.#mark(fields);
     return (this.#fields = fields);
+  }
+
+  #mark(fields: readonly string[]): void {
+    for (let field = fields.length - 1; field > maskBits; field--) {
+      if (fields[field] !== '') this.#presentBeyond |= field > 2 * maskBits ? 1 : 1 << (field - maskBits);
+    }
+    for (let field = Math.min(fields.length - 1, maskBits); field > 0; field--) {
+      if (fields[field] !== '') this.#present |= 1 << field;
+    }
   }
 }
 
-/** Fields of a 32-bit mask; bit 0 stands for all beyond. */
+/** Fields of a 32-bit mask. */
 const maskBits = 30;
 
 function isRich(raw: string, from: number, { repetition, escape, subcomponent }: Delimiters): boolean {

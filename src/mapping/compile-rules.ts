@@ -5,7 +5,8 @@ import { invalid } from './document.ts';
 import { functions, type Converter, type RuleInfo } from './functions.ts';
 import { type Form, generateApply, type Plan } from './generate.ts';
 import type { Node } from './nesting.ts';
-import { isBlank, maskBits, type Part, type SegmentReader } from './part.ts';
+import { isBlank, maskedFields, type Part, type SegmentReader } from './part.ts';
+import { type Way, wayNamed } from './source.ts';
 import { type DraftBuilder, type Element, isSame, type Run } from './state.ts';
 import type { Condition, Rule, RuleMap } from './table.ts';
 import { compileTarget, type Target } from './target.ts';
@@ -93,25 +94,24 @@ function compilePlan(rule: Rule, map: RuleMap, context: Context): Plan {
   };
 }
 
-/** The mask of a field of its own segment without which a rule does nothing; 0 when there is none. */
+/** The field of its own segment without which a rule does nothing; 0 when there is none. */
 function needOf(rule: Rule, segment: string): number {
   return (
-    (rule.from === undefined ? 0 : maskOf(rule.from, segment)) || (rule.when ? needOfCondition(rule.when, segment) : 0)
+    (rule.from === undefined ? 0 : ownField(rule.from, segment)) || (rule.when ? needOfCondition(rule.when, segment) : 0)
   );
 }
 
 function needOfCondition(condition: Condition, segment: string): number {
-  if ('exists' in condition) return maskOf(condition.exists, segment);
-  if ('equals' in condition) return condition.equals[1] === '' ? 0 : maskOf(condition.equals[0], segment);
-  if ('in' in condition) return condition.in[1].includes('') ? 0 : maskOf(condition.in[0], segment);
+  if ('exists' in condition) return ownField(condition.exists, segment);
+  if ('equals' in condition) return condition.equals[1] === '' ? 0 : ownField(condition.equals[0], segment);
+  if ('in' in condition) return condition.in[1].includes('') ? 0 : ownField(condition.in[0], segment);
   if (!('and' in condition)) return 0;
-  return condition.and.map((item) => needOfCondition(item, segment)).find((mask) => mask !== 0) ?? 0;
+  return condition.and.map((item) => needOfCondition(item, segment)).find((field) => field !== 0) ?? 0;
 }
 
-function maskOf(position: string, segment: string): number {
+function ownField(position: string, segment: string): number {
   const from = parsePosition(position);
-  if (from.segment !== segment || from.field === 0) return 0;
-  return from.field > maskBits ? 1 : 1 << from.field;
+  return from.segment === segment ? from.field : 0;
 }
 
 /** The forms that have lines of their own in generated code; undefined for any other rule. */
@@ -121,7 +121,7 @@ function formOf(rule: Rule, source: string, context: Context): Form | undefined 
   if (segment !== source || component !== 0) return undefined;
   const { converter, info } = converterOf(rule, context);
   if (converter.takes === 'segment') return { kind: 'segment', convert: converter.convert, info };
-  if (field > maskBits) return undefined;
+  if (field > maskedFields) return undefined;
   if (converter.takes !== 'part') return { kind: 'text', field, convert: converter.convert, info };
   const way = wayOf(rule, converter);
   if (way !== undefined) return { kind: 'kept', field, way };
@@ -275,19 +275,19 @@ function compileRead(
 }
 
 /** The way a rule reads texts, when what they become is kept: it depends on nothing but the text and its sender. */
-function wayOf({ as = 'string', map = '' }: Rule, converter: Converter): string | undefined {
-  return converter.takes === 'part' && converter.isKept === true ? `${as} ${map}` : undefined;
+function wayOf({ as = 'string', map = '' }: Rule, converter: Converter): Way | undefined {
+  return converter.takes === 'part' && converter.isKept === true ? wayNamed(`${as} ${map}`) : undefined;
 }
 
-function keeping(converter: FieldConverter, way: string): FieldConverter {
+function keeping(converter: FieldConverter, way: Way): FieldConverter {
   if (converter.takes !== 'part') return converter;
   const { convert } = converter;
-  return { takes: 'part', convert: (part, run, info) => run.readAndKeep(way, part, () => convert(part, run, info)) };
+  return { takes: 'part', convert: (part, run, info) => run.readAndKeep(way, part, (own) => convert(own, run, info)) };
 }
 
 /** Takes over what the same field became in an earlier message; false when it is to be read. */
 function recallField(
-  way: string,
+  way: Way,
   reader: SegmentReader,
   field: number,
   target: Target,

@@ -46,6 +46,24 @@ const numberParts = [
   [8, `${structure}/contactpoint-extension`],
 ] as const;
 
+/** What says more of a number or address than R4 has elements for. */
+const besideNumber = [
+  [9, 'telecom-text'],
+  [1, 'telephone-number'],
+  [2, 'telecom-use-code'],
+  [3, 'telecom-equipment'],
+  [4, 'telecom-address'],
+  [11, 'telecom-speed-dial'],
+  [15, 'telecom-expiration-reason'],
+  [16, 'telecom-protection'],
+  [17, 'telecom-shared-id'],
+] as const;
+
+const periodParts = [
+  [13, 'start'],
+  [14, 'end'],
+] as const;
+
 /** XTN as ContactPoint. @see HL7 v2-to-FHIR, XTN[ContactPoint] */
 export function telecom(part: Part, run: Run, { position }: RuleInfo): Element | undefined {
   const equipment = part.peek(3);
@@ -56,38 +74,29 @@ export function telecom(part: Part, run: Run, { position }: RuleInfo): Element |
   const use = useOf(part, equipment, position, run);
   if (use !== undefined) element['use'] = use;
   const extension: Extension[] = [];
+  // Most senders give the number alone: the later components are not asked for one by one.
+  const { count } = part;
   for (const [index, url] of numberParts) {
+    if (index > count) break;
     const text = part.get(index);
     if (text !== '') extension.push({ url, valueString: text });
   }
-  for (const [index, name] of [
-    [9, 'telecom-text'],
-    [1, 'telephone-number'],
-    [2, 'telecom-use-code'],
-    [3, 'telecom-equipment'],
-    [4, 'telecom-address'],
-    [11, 'telecom-speed-dial'],
-    [15, 'telecom-expiration-reason'],
-    [16, 'telecom-protection'],
-    [17, 'telecom-shared-id'],
-  ] as const) {
-    if (part.isTakenAt(index)) continue;
+  for (const [index, name] of besideNumber) {
+    if (index > count || part.isTakenAt(index)) continue;
     const text = part.get(index);
     if (text !== '' && text !== '""') extension.push({ url: hubExtension(name), valueString: text });
   }
   const period: Element = {};
-  for (const [index, end] of [
-    [13, 'start'],
-    [14, 'end'],
-  ] as const) {
+  for (const [index, end] of periodParts) {
+    if (index > count) break;
     const time = run.dateTime(part.peek(index));
     if (typeof time !== 'string') continue;
     part.take(index);
     period[end] = time;
   }
-  if (Object.keys(period).length > 0) element['period'] = period;
+  if (period['start'] !== undefined || period['end'] !== undefined) element['period'] = period;
   if (extension.length > 0) element['extension'] = extension;
-  const rank = part.peek(18);
+  const rank = count < 18 ? '' : part.peek(18);
   if (/^[1-9]\d{0,4}$/.test(rank)) element['rank'] = Number(part.get(18));
   return element;
 }

@@ -12,7 +12,8 @@ import type { Test } from './condition.ts';
 import { Extended } from './extensions.ts';
 import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
-import { isBlank, type SegmentReader } from './part.ts';
+import { bitBeyond, isBlank, maskBits, type SegmentReader } from './part.ts';
+import type { Way } from './source.ts';
 import type { Run } from './state.ts';
 import type { Target } from './target.ts';
 
@@ -24,7 +25,7 @@ export interface Plan {
   /** The rule as a closure, its condition in it. */
   readonly step: SegmentStep;
   readonly test: Test<Node> | undefined;
-  /** Mask of the fields of its own segment without which the rule does nothing; 0 when it must always be asked. */
+  /** The field of its own segment without which the rule does nothing; 0 when it must always be asked. */
   readonly need: number;
   readonly form: Form | undefined;
 }
@@ -34,7 +35,7 @@ export type Form =
   /** A field of the segment itself, when it is one text that nothing divides. */
   | { readonly kind: 'text'; readonly field: number; readonly convert: ConvertText; readonly info: RuleInfo }
   /** The same, when what the text became is kept (source.ts). */
-  | { readonly kind: 'kept'; readonly field: number; readonly way: string }
+  | { readonly kind: 'kept'; readonly field: number; readonly way: Way }
   /** A function over the segment itself. */
   | { readonly kind: 'segment'; readonly convert: ConvertSegment; readonly info: RuleInfo };
 
@@ -49,7 +50,7 @@ export function generateApply(name: string, plans: readonly Plan[]): ApplySegmen
     'const { Extended, isBlank, recall } = helpers;',
     ...plans.map(bindingsOf),
     `return function ${plain(name).replaceAll(/\W/g, '_')}(node, draft, run) {`,
-    '  const { reader } = node, { present } = reader.segment, root = draft.resource;',
+    '  const { reader } = node, { present, presentBeyond } = reader.segment, root = draft.resource;',
     ...lines,
     '};',
     `//# sourceURL=maps/${plain(name)}.js`,
@@ -79,11 +80,15 @@ function bindingsOf({ form, test }: Plan, index: number): string {
 function lineOf(plan: Plan, index: number): string {
   const { need, form, test } = plan;
   const conditions = [
-    ...(need === 0 ? [] : [`(present & ${need}) !== 0`]),
+    ...(need === 0 ? [] : [isPresent(need)]),
     ...(form === undefined || test === undefined ? [] : [`test${index}(node)`]),
   ];
   const line = formOf(plan, index);
   return conditions.length === 0 ? `  {\n${line}\n  }` : `  if (${conditions.join(' && ')}) {\n${line}\n  }`;
+}
+
+function isPresent(field: number): string {
+  return field > maskBits ? `(presentBeyond & ${bitBeyond(field)}) !== 0` : `(present & ${1 << field}) !== 0`;
 }
 
 function formOf(plan: Plan, index: number): string {
@@ -139,7 +144,7 @@ function put({ target: { element, isMany } }: Plan, index: number, value: string
 }
 
 /** What a field became in an earlier message; undefined when it is to be read. */
-function recall(reader: SegmentReader, field: number, way: string, run: Run): unknown {
+function recall(reader: SegmentReader, field: number, way: Way, run: Run): unknown {
   const text = reader.single(field);
   const value = text === undefined || text === '' ? undefined : run.recall(way, text);
   if (value !== undefined) reader.take(field);

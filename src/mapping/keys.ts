@@ -32,6 +32,11 @@ function patientKey(fields: readonly number[]): KeyFunction {
 
 /** The identifier that is the patient's in the sender's system: by type, then its own authority, then by text. */
 function primaryIdentifier(parts: readonly Part[], run: Run): [string, string] | undefined {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) {
+    const value = only.value.isNull ? '' : only.peek(1).trim();
+    return value === '' ? undefined : identifierKey(only, value, run);
+  }
   let best: [string, string] | undefined;
   let bestRank = Infinity;
   for (const part of parts) {

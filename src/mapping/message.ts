@@ -14,8 +14,10 @@ export interface Hl7Segment {
   readonly position: number;
   /** Highest field number that was sent (MSH-1 is the field separator, MSH-2 the encoding characters). */
   readonly fieldCount: number;
-  /** Fields that hold any text, as a mask: bit 1 to 30 for a field each, bit 0 for any field beyond. */
+  /** Fields that hold any text, as a mask: bit 1 to 30 for a field each. */
   readonly present: number;
+  /** The same for the fields 31 to 60 (bit 1 is field 31), and bit 0 for any beyond: PV1 has 54 fields, IN1 55. */
+  readonly presentBeyond: number;
   /** Repetitions of a field, without trailing empty ones; empty when the field is absent or empty. */
   field(field: number): readonly Hl7Value[];
   /** Text of the field's first repetition's first component, unescaped; '' when absent. The common case, kept cheap. */

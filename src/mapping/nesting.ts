@@ -243,6 +243,7 @@ function openGroup(node: Node, place: Place | undefined, open: Node[]): void {
   for (const group of open) {
     if (group.name !== node.name && place?.closes.has(group.name) !== true) open[kept++] = group;
   }
-  open.length = kept;
+  // Not by setting `length`, which leaves compiled code.
+  while (open.length > kept) open.pop();
   open.push(node);
 }

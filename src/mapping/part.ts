@@ -10,8 +10,10 @@ export interface Leaf {
   readonly text: string;
 }
 
-// Components of a data type are taken in one 32-bit mask; no data type of HL7 v2.9 has more than 30 (XCN has 25).
+// Components of a data type are taken in one 32-bit mask; no data type of HL7 v2.9 has more than 30 (XCN has 25). Fields are in two.
 export const maskBits = 30;
+/** The last field that a mask has a bit for; PV1 has 54, IN1 55. */
+export const maskedFields = 2 * maskBits;
 
 /** One repetition of a field (`component` 0), or one component of it, whose subcomponents are then read. */
 export class Part {
@@ -70,6 +72,11 @@ export class Part {
   sameAs(other: Part): void {
     if (other.isComplete) this.#isWhole = true;
     else this.#copyAccount(other);
+  }
+
+  /** True when nothing divides it. */
+  get isOneText(): boolean {
+    return this.component === 0 && this.value.componentCount <= 1 && this.value.subcomponentCount(1) <= 1;
   }
 
   /** True when nobody has taken anything of it yet. */
@@ -146,11 +153,20 @@ function positionOf(name: string, field: number): string {
     if (positions.size >= namesMax) positions.clear();
     positions.set(name, (known = []));
   }
-  return field > maskBits ? `${name}-${field}` : (known[field] ??= `${name}-${field}`);
+  return field > maskedFields ? `${name}-${field}` : (known[field] ??= `${name}-${field}`);
 }
 const positions = new Map<string, string[]>();
 // Names of segments come from senders; HL7 v2.9 has about 180.
 const namesMax = 1_000;
+
+/** The bit of a field after the first mask; the last ones share one. */
+export function bitBeyond(field: number): number {
+  return field > maskedFields ? 1 : 1 << (field - maskBits);
+}
+
+function lowestBit(mask: number): number {
+  return 31 - Math.clz32(mask & -mask);
+}
 
 const none: readonly Part[] = [];
 const nothing: readonly Leaf[] = [];
@@ -163,8 +179,9 @@ export class SegmentReader {
   readonly segment: Hl7Segment;
   readonly name: string;
   #fields: (readonly Part[] | undefined)[] | undefined;
-  /** Fields that were taken as a whole, as a mask; those beyond it are always read as Parts. */
+  /** Fields that were taken as a whole, as two masks; those beyond them are always read as Parts. */
   #taken = 0;
+  #takenBeyond = 0;
 
   constructor(segment: Hl7Segment) {
     this.segment = segment;
@@ -175,22 +192,24 @@ export class SegmentReader {
   parts(field: number): readonly Part[] {
     const known = this.#fields?.[field];
     if (known !== undefined) return known;
+    if (this.isAbsent(field)) return none;
     const values = this.segment.field(field);
     if (values.length === 0) return none;
-    const parts = values.map((value) => new Part(value));
+    const parts = values.length === 1 ? [new Part(values[0] as Hl7Value)] : values.map((value) => new Part(value));
     if (this.#isTaken(field)) for (const part of parts) part.takeAll();
-    (this.#fields ??= [])[field] = parts;
+    // Of the length it will have: growing one index after the other allocates it anew each time.
+    (this.#fields ??= new Array(this.segment.fieldCount + 1))[field] = parts;
     return parts;
   }
 
   /** A field that is one text, as sent; '' when absent; undefined when it is to be read as parts. */
   plain(field: number): string | undefined {
-    return field > maskBits || this.#fields?.[field] !== undefined ? undefined : this.segment.plain(field);
+    return field > maskedFields || this.#fields?.[field] !== undefined ? undefined : this.segment.plain(field);
   }
 
   /** A field of one repetition, as sent; '' when absent; undefined when it is to be read as parts. */
   single(field: number): string | undefined {
-    return field > maskBits ? undefined : this.segment.single(field);
+    return field > maskedFields ? undefined : this.segment.single(field);
   }
 
   /** The text by which a field identifies something: its first component; '' when it is absent or to be removed. */
@@ -211,13 +230,15 @@ export class SegmentReader {
 
   /** A field that `plain` or `single` gave counts as taken, with everything in it. */
   take(field: number): void {
-    this.#taken |= 1 << field;
+    if (field <= maskBits) this.#taken |= 1 << field;
+    else this.#takenBeyond |= 1 << (field - maskBits);
     const parts = this.#fields?.[field];
     if (parts !== undefined) for (const part of parts) part.takeAll();
   }
 
   #isTaken(field: number): boolean {
-    return field <= maskBits && (this.#taken & (1 << field)) !== 0;
+    if (field <= maskBits) return (this.#taken & (1 << field)) !== 0;
+    return field <= maskedFields && (this.#takenBeyond & (1 << (field - maskBits))) !== 0;
   }
 
   /** First component of the first repetition, without taking it. */
@@ -225,20 +246,25 @@ export class SegmentReader {
     return this.segment.text(field);
   }
 
-  /** True when the field holds no text; of fields beyond the mask, when none of these does. */
+  /** True when the field holds no text; of fields beyond the masks, when none of these does. */
   isAbsent(field: number): boolean {
-    return (this.segment.present & (field > maskBits ? 1 : 1 << field)) === 0;
+    const { segment } = this;
+    return field > maskBits
+      ? (segment.presentBeyond & bitBeyond(field)) === 0
+      : (segment.present & (1 << field)) === 0;
   }
 
   /** Every leaf that nobody took. MSH-1 and MSH-2 are delimiters, not values. */
   left(): readonly Leaf[] {
     let open = this.segment.present & ~this.#taken;
     if (this.name === 'MSH') open &= ~0b110;
-    if (open === 0) return nothing;
+    const beyond = this.segment.presentBeyond & ~this.#takenBeyond;
+    if ((open | beyond) === 0) return nothing;
     const left: Leaf[] = [];
-    for (let rest = open & ~1; rest !== 0; rest &= rest - 1) this.#leftOf(31 - Math.clz32(rest & -rest), left);
-    const { fieldCount } = this.segment;
-    for (let field = maskBits + 1; field <= fieldCount; field++) this.#leftOf(field, left);
+    for (let rest = open; rest !== 0; rest &= rest - 1) this.#leftOf(lowestBit(rest), left);
+    for (let rest = beyond & ~1; rest !== 0; rest &= rest - 1) this.#leftOf(maskBits + lowestBit(rest), left);
+    const last = (beyond & 1) === 0 ? 0 : this.segment.fieldCount;
+    for (let field = maskedFields + 1; field <= last; field++) this.#leftOf(field, left);
     return left;
   }
 

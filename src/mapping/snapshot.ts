@@ -36,6 +36,7 @@ function hasAction({ name, reader }: Node): boolean {
 /** True for the segment that empties its list: beside its set id it holds nothing but `""`. */
 export function isEmptying({ reader }: Node): boolean {
   const { segment } = reader;
+  if (!segment.raw.includes('""')) return false;
   let isNull = false;
   for (let field = 1; field <= segment.fieldCount; field++) {
     const text = segment.plain(field);

@@ -25,7 +25,18 @@ export interface Known {
   run: number;
 }
 
-/** One way of reading texts (a converter with its vocabulary), by text. */
+/** A way of reading texts: a converter with its vocabulary. A number, because it is asked for with every code. */
+export type Way = number & { readonly isWay: true };
+
+export function wayNamed(name: string): Way {
+  let way = ways.get(name);
+  if (way === undefined) ways.set(name, (way = ways.size as Way));
+  return way;
+}
+/** Of the tables that were ever compiled: some dozens. */
+const ways = new Map<string, Way>();
+
+/** What was read in one way, by text. */
 interface Texts {
   readonly byText: Map<string, Known>;
   /** The one that was asked for last: the results of an order have the same performer, flag and unit. */
@@ -34,10 +45,10 @@ interface Texts {
 
 /** Everything that decides, beside the text, what a text of a sender becomes. */
 export class Source {
-  readonly #ways = new Map<string, Texts>();
+  readonly #ways: (Texts | undefined)[] = [];
 
-  recall(way: string, text: string): Known | undefined {
-    const texts = this.#ways.get(way);
+  recall(way: Way, text: string): Known | undefined {
+    const texts = this.#ways[way];
     if (texts === undefined) return undefined;
     if (texts.last?.text === text) return texts.last;
     const known = texts.byText.get(text);
@@ -45,14 +56,13 @@ export class Source {
     return known;
   }
 
-  keep(way: string, text: string, value: unknown, shares: readonly Share[], run: number): void {
+  keep(way: Way, text: string, value: unknown, shares: readonly Share[], run: number): void {
     if (text.length > lengthMax) return;
     if (++count > countMax) {
       forgetAll();
       return;
     }
-    let texts = this.#ways.get(way);
-    if (texts === undefined) this.#ways.set(way, (texts = { byText: new Map(), last: undefined }));
+    const texts = (this.#ways[way] ??= { byText: new Map(), last: undefined });
     const kept = copyText(text);
     const copies = { value: frozenCopy(value), shares: frozenCopy(shares) as readonly Share[] };
     texts.byText.set(kept, { text: kept, ...copies, run });

@@ -6,8 +6,8 @@ import type { CompiledMap, Vocabulary } from './compile.ts';
 import type { Command, MapContext, MappingIssue, Snapshot, Unmapped } from './draft.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
-import type { Part } from './part.ts';
-import { sourceOf, type Known, type Share, type Source } from './source.ts';
+import { Part } from './part.ts';
+import { sourceOf, type Known, type Share, type Source, type Way } from './source.ts';
 import { offsetIn, parseDtm, type Dtm } from './time.ts';
 
 /** Any FHIR element under construction. */
@@ -205,10 +205,11 @@ export class Run {
   }
 
   /** What this text became in an earlier message of the sender, with the drafts it needs; undefined when it is new. */
-  recall(way: string, text: string): unknown {
+  recall(way: Way, text: string): unknown {
     const known = this.#source.recall(way, text);
-    if (known !== undefined && known.run !== this.#number) this.#takeOver(known);
-    return known?.value;
+    if (known === undefined) return undefined;
+    if (known.run !== this.#number && known.shares.length > 0) this.#takeOver(known);
+    return known.value;
   }
 
   #takeOver(known: Known): void {
@@ -223,15 +224,18 @@ export class Run {
   }
 
   /** Reads a part, and keeps what it became when that is all that is to be known of it. */
-  readAndKeep(way: string, part: Part, read: () => unknown): unknown {
-    const isFresh = part.isUntouched && !part.value.raw.includes(this.#escape);
+  readAndKeep(way: Way, part: Part, read: (part: Part) => unknown): unknown {
+    // What another rule has taken must not count as taken by this one: of an only text, a part of its own tells.
+    const own = !part.isUntouched && part.isOneText ? new Part(part.value, part.component) : part;
+    const isFresh = own.isUntouched && !own.value.raw.includes(this.#escape);
     const counted = this.unmapped.length;
     this.#shares = [];
-    const value = read();
+    const value = read(own);
     // What was counted is counted in every message, and what is left over is left over in each.
     const shares = this.unmapped.length === counted ? this.#shares : undefined;
-    if (value !== undefined && isFresh && shares !== undefined && part.isComplete)
-      this.#source.keep(way, part.value.raw, value, shares, this.#number);
+    if (own !== part && own.isComplete) part.takeAll();
+    if (value !== undefined && isFresh && shares !== undefined && own.isComplete)
+      this.#source.keep(way, own.value.raw, value, shares, this.#number);
     return value;
   }
 
