@@ -177,6 +177,7 @@ class Segment implements Hl7Segment {
     if (known !== undefined) return known;
     const values = this.#readField(field);
     // Of the length it will have: growing one index after the other allocates it anew each time.
+    // oxlint-disable-next-line no-new-array
     if (values !== noValues) (this.#values ??= new Array(this.#split().length))[field] = values;
     return values;
   }

@@ -1,6 +1,6 @@
-/** The rules of one table as closures: what compile.ts puts together to a whole map. */
+/** The rules of one segment map as closures: what compile.ts puts together to a whole map. Those of data types: compile-datatype.ts. */
 import type { Vocabulary } from './compile.ts';
-import { compileCondition, parsePosition, readsOfPart, readsOfSegment, type Test } from './condition.ts';
+import { compileCondition, parsePosition, readsOfSegment, type Test } from './condition.ts';
 import { invalid } from './document.ts';
 import { functions, type Converter, type RuleInfo } from './functions.ts';
 import { type Form, generateApply, type Plan } from './generate.ts';
@@ -59,7 +59,7 @@ function tracedApply(map: RuleMap, plans: readonly Plan[], tracer: Tracer): Appl
 }
 
 /** A rule that an overlay leaves as it is, is compiled once for all maps in which its vocabulary is the same. */
-function oncePerRule<T>(
+export function oncePerRule<T>(
   compiled: WeakMap<Rule, WeakMap<object, T>>,
   make: (rule: Rule, map: RuleMap, context: Context) => T,
 ) {
@@ -77,7 +77,6 @@ function oncePerRule<T>(
 const noVocabulary = {};
 
 const planOf = oncePerRule(new WeakMap<Rule, WeakMap<object, Plan>>(), compilePlan);
-const partRuleOf = oncePerRule(new WeakMap<Rule, WeakMap<object, PartRule>>(), compilePartRule);
 
 function compilePlan(rule: Rule, map: RuleMap, context: Context): Plan {
   const target = targetOf(rule, map.target);
@@ -97,7 +96,8 @@ function compilePlan(rule: Rule, map: RuleMap, context: Context): Plan {
 /** The field of its own segment without which a rule does nothing; 0 when there is none. */
 function needOf(rule: Rule, segment: string): number {
   return (
-    (rule.from === undefined ? 0 : ownField(rule.from, segment)) || (rule.when ? needOfCondition(rule.when, segment) : 0)
+    (rule.from === undefined ? 0 : ownField(rule.from, segment)) ||
+    (rule.when ? needOfCondition(rule.when, segment) : 0)
   );
 }
 
@@ -157,18 +157,18 @@ function dropRepeated(root: Element, name: string): void {
   }
 }
 
-function targetOf(rule: Rule, type: string): Target {
+export function targetOf(rule: Rule, type: string): Target {
   if (rule.to !== type && !rule.to.startsWith(`${type}.`)) throw invalid(rule.at, `${rule.to} is not in ${type}`);
   return compileTarget(rule.to, rule.with);
 }
 
-function constantStep(value: unknown, target: Target): SegmentStep & ((part: Part, root: Element) => void) {
+export function constantStep(value: unknown, target: Target): SegmentStep & ((part: Part, root: Element) => void) {
   return (_source: unknown, root: Element) => {
     if (!target.isSet(root)) target.put(root, value);
   };
 }
 
-function converterOf(rule: Rule, context: Context): { converter: Converter; info: RuleInfo } {
+export function converterOf(rule: Rule, context: Context): { converter: Converter; info: RuleInfo } {
   const name = rule.as ?? 'string';
   const vocabulary = rule.map === undefined ? undefined : context.vocabularies.get(rule.map);
   if (rule.map !== undefined && vocabulary === undefined) throw invalid(rule.at, `there is no vocabulary ${rule.map}`);
@@ -242,7 +242,7 @@ type FieldConverter = Exclude<Converter, { takes: 'segment' }>;
 type ReadPart = (part: Part, run: Run, root: Element) => void;
 
 /** Reads a part as its converter wants it, puts the value, and takes what was put: the rest stays to be kept beside. */
-function compileRead(
+export function compileRead(
   converter: FieldConverter,
   component: number,
   subcomponent: number,
@@ -286,14 +286,7 @@ function keeping(converter: FieldConverter, way: Way): FieldConverter {
 }
 
 /** Takes over what the same field became in an earlier message; false when it is to be read. */
-function recallField(
-  way: Way,
-  reader: SegmentReader,
-  field: number,
-  target: Target,
-  run: Run,
-  root: Element,
-): boolean {
+function recallField(way: Way, reader: SegmentReader, field: number, target: Target, run: Run, root: Element): boolean {
   const text = reader.single(field);
   if (text === undefined || text === '' || target.isSet(root)) return text === '';
   const value = run.recall(way, text);
@@ -317,74 +310,5 @@ function compilePlainRead(
     if (isBlank(text)) return;
     const value = convert(text, run, info);
     if (value !== undefined && target.put(root, value)) reader.take(field);
-  };
-}
-
-function isEmpty(element: Element): boolean {
-  for (const name in element) if (element[name] !== undefined) return false;
-  return true;
-}
-
-/** A rule of a data type map. */
-interface PartRule {
-  /** The component it reads; 0 for the whole, or none. */
-  readonly component: number;
-  /** Its step where the data type stands at this position: a code is counted there (PID-3.5), not in its data type. */
-  readonly at: (position: string) => PartStep;
-}
-
-export function compileDatatype(map: RuleMap, context: Context): ConvertPart {
-  const rules = map.rules.map((rule) => partRuleOf(rule, map, context));
-  const highest = Math.max(0, ...rules.map(({ component }) => component));
-  // By position, then by how many components were sent: rules of others are not asked. Positions are those of rules.
-  const known = new Map<string, (readonly PartStep[])[]>();
-  return (part, run, position) => {
-    let byCount = known.get(position);
-    if (byCount === undefined) known.set(position, (byCount = []));
-    const count = Math.min(part.count, highest);
-    const steps = (byCount[count] ??= stepsOf(rules, count, position));
-    const element: Element = {};
-    for (let index = 0; index < steps.length; index++) (steps[index] as PartStep)(part, element, run, position);
-    return isEmpty(element) ? undefined : element;
-  };
-}
-
-function stepsOf(rules: readonly PartRule[], count: number, position: string): PartStep[] {
-  return rules.filter(({ component }) => component <= count).map(({ at }) => at(position));
-}
-
-function compilePartRule(rule: Rule, map: RuleMap, context: Context): PartRule {
-  const target = targetOf(rule, map.target);
-  const test = rule.when && compileCondition(rule.when, readsOfPart(map.source, rule.at));
-  const { component, at } =
-    rule.from === undefined
-      ? { component: 0, at: () => constantStep(rule.const, target) }
-      : partSteps(rule, map, target, context);
-  return {
-    component,
-    at: (position) => {
-      const bare = at(position);
-      const step: PartStep =
-        test === undefined ? bare : (part, root, run) => (test(part) ? bare(part, root, run, position) : undefined);
-      return context.tracer?.partStep(rule, map, step) ?? step;
-    },
-  };
-}
-
-function partSteps(rule: Rule, map: RuleMap, target: Target, context: Context): PartRule {
-  const { converter, info } = converterOf(rule, context);
-  const [type, ...path] = (rule.from as string).split('.');
-  const [component = 0, subcomponent = 0] = path.map(Number);
-  if (type !== map.source) throw invalid(rule.at, `${rule.from} is not in ${map.source}`);
-  if (converter.takes === 'segment') throw invalid(rule.at, `${rule.as} reads a segment`);
-  return {
-    component,
-    at: (position) => {
-      const place = component === 0 ? position : `${position}.${component}`;
-      const read = compileRead(converter, component, subcomponent, { ...info, position: place }, target);
-      return (part, root, run) => {
-        if (!target.isSet(root)) read(part, run, root);
-      };
-    },
   };
 }

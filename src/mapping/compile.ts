@@ -1,13 +1,7 @@
 /** Rules to closures, once for each distinct content of a map. */
 import { commands, type CommandFunction } from './commands.ts';
-import {
-  compileDatatype,
-  compileSegment,
-  type CompiledSegment,
-  type Context,
-  type ConvertPart,
-  type Tracer,
-} from './compile-rules.ts';
+import { compileDatatype } from './compile-datatype.ts';
+import { compileSegment, type CompiledSegment, type Context, type ConvertPart, type Tracer } from './compile-rules.ts';
 import { compileCondition, readsOfSegment, type Test } from './condition.ts';
 import { invalid } from './document.ts';
 import { compileKey, keys, type KeyFunction } from './keys.ts';

@@ -62,19 +62,22 @@ export function generateApply(name: string, plans: readonly Plan[]): ApplySegmen
 }
 
 /** Nothing that could end a comment or a name. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replaceAll(/[^\w./:-]/g, '_');
 }
 
 /** Values that a rule's line uses, under names of their own. */
 function bindingsOf({ form, test }: Plan, index: number): string {
-  const names = ['step', 'target', ...(form === undefined || test === undefined ? [] : ['test'])];
+  return bindings(index, ['step', 'target', ...(form === undefined || test === undefined ? [] : ['test'])], form);
+}
+
+export function bindings(index: number, names: readonly string[], form: object | undefined): string {
   const inForm = Object.keys(form ?? {}).filter((name) => name !== 'kind' && name !== 'field');
-  const bindings = [
+  const bound = [
     ...names.map((name) => `${name}${index} = plans[${index}].${name}`),
     ...inForm.map((name) => `${name}${index} = plans[${index}].form.${name}`),
   ];
-  return `const ${bindings.join(', ')};`;
+  return `const ${bound.join(', ')};`;
 }
 
 function lineOf(plan: Plan, index: number): string {
@@ -95,20 +98,20 @@ function formOf(plan: Plan, index: number): string {
   const { form, target } = plan;
   const otherwise = `step${index}(node, root, run, draft);`;
   if (form === undefined) return `    ${otherwise}`;
-  const free = isFree(plan, index);
+  const free = isFree(target, index);
   switch (form.kind) {
     case 'constant':
-      return `    if (${free}) ${put(plan, index, `value${index}`)}`;
+      return `    if (${free}) ${put(target, index, `value${index}`)}`;
     case 'segment':
       return `    if (${free}) {
       const value = convert${index}(node, run, info${index});
-      if (value !== undefined) ${put(plan, index, 'value')}
+      if (value !== undefined) ${put(target, index, 'value')}
     }`;
     case 'kept':
       return `    if (${free}) {
       const value = recall(reader, ${form.field}, way${index}, run);
       if (value === undefined) ${otherwise}
-      else ${put(plan, index, 'value')}
+      else ${put(target, index, 'value')}
     }`;
     default: {
       const take = `reader.take(${form.field});`;
@@ -116,7 +119,7 @@ function formOf(plan: Plan, index: number): string {
       const taking =
         target.element === undefined
           ? `if (target${index}.put(root, value)) ${take}`
-          : `{ ${put(plan, index, 'value')} ${take} }`;
+          : `{ ${put(target, index, 'value')} ${take} }`;
       return `    const text = reader.plain(${form.field});
     if (text === undefined || text === '""') ${otherwise}
     else if (${free} && !isBlank(text)) {
@@ -128,14 +131,14 @@ function formOf(plan: Plan, index: number): string {
 }
 
 /** Whether the element may be set; a list takes every value. */
-function isFree({ target: { element, isMany } }: Plan, index: number): string {
+export function isFree({ element, isMany }: Target, index: number): string {
   if (isMany) return 'true';
   return element === undefined
     ? `!target${index}.isSet(root)`
     : `root.${element} === undefined && root._${element} === undefined`;
 }
 
-function put({ target: { element, isMany } }: Plan, index: number, value: string): string {
+export function put({ element, isMany }: Target, index: number, value: string): string {
   const otherwise = `target${index}.put(root, ${value});`;
   if (element === undefined) return otherwise;
   return isMany

@@ -198,6 +198,7 @@ export class SegmentReader {
     const parts = values.length === 1 ? [new Part(values[0] as Hl7Value)] : values.map((value) => new Part(value));
     if (this.#isTaken(field)) for (const part of parts) part.takeAll();
     // Of the length it will have: growing one index after the other allocates it anew each time.
+    // oxlint-disable-next-line no-new-array
     (this.#fields ??= new Array(this.segment.fieldCount + 1))[field] = parts;
     return parts;
   }
@@ -249,9 +250,7 @@ export class SegmentReader {
   /** True when the field holds no text; of fields beyond the masks, when none of these does. */
   isAbsent(field: number): boolean {
     const { segment } = this;
-    return field > maskBits
-      ? (segment.presentBeyond & bitBeyond(field)) === 0
-      : (segment.present & (1 << field)) === 0;
+    return field > maskBits ? (segment.presentBeyond & bitBeyond(field)) === 0 : (segment.present & (1 << field)) === 0;
   }
 
   /** Every leaf that nobody took. MSH-1 and MSH-2 are delimiters, not values. */
