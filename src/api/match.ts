@@ -27,10 +27,10 @@ interface Candidate {
 /** The first row that fits, in the order of the tables; a type with routes of its own is served by no other. */
 export function matchOf({ operations, routes }: Table): Match {
   const rows = [...operations, ...routes].map((route): Candidate => ({ route, pattern: segmentsOf(route.path) }));
-  const candidates = Map.groupBy(rows, ({ route: { method }, pattern }) => keyOf(method, pattern.length));
+  const candidates = Map.groupBy(rows, ({ route: { method }, pattern }) => keyOf(method, pattern));
   return (method, path) => {
     const segments = segmentsOf(path);
-    for (const { route, pattern } of candidates.get(keyOf(method, segments.length)) ?? []) {
+    for (const { route, pattern } of candidates.get(keyOf(method, segments)) ?? []) {
       const params = paramsOf(pattern, segments);
       if (params === undefined) continue;
       const type = fixedTypeOf(route);
@@ -46,7 +46,9 @@ function segmentsOf(path: string): string[] {
   return path === '/' || path === '' ? [] : path.slice(1).split('/');
 }
 
-const keyOf = (method: string, length: number): string => `${method.toLowerCase()} ${length}`;
+/** Rows that cannot fit are not tried: most requests meet a table of one. */
+const keyOf = (method: string, segments: readonly string[]): string =>
+  `${method.toLowerCase()} ${segments.length}${isOperation(segments) ? '$' : ''}`;
 
 /** A path that ends in `$name` is an operation and nothing else: `:id` never takes it. */
 function isOperation(segments: readonly string[]): boolean {

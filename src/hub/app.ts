@@ -1,14 +1,14 @@
 /** The HTTP side of the hub: health for everybody, the facade, the console's API and HL7v2 over HTTP as the roles say. */
 import { readFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { Audit } from '../access/audit.ts';
 import { loadIssuerKeys } from '../access/keys.ts';
 import { openRegistry as openTokenRegistry } from '../access/registry.ts';
 import { openAuthenticator } from '../access/token.ts';
-import { fhirRouter } from '../api/fhir.ts';
+import { fhirListener, isFhir } from '../api/fhir.ts';
 import { mountHealth } from '../api/health.ts';
 import { hl7Router } from '../api/hl7v2.ts';
 import { opsRouter } from '../api/ops.ts';
@@ -40,7 +40,7 @@ export interface AppOptions {
   readonly isAccepting: () => boolean;
 }
 
-export async function openApp(options: AppOptions): Promise<Express> {
+export async function openApp(options: AppOptions): Promise<RequestListener> {
   const { config, addresses, database, intake, metrics, log } = options;
   const keys = await loadIssuerKeys(config.dataDir);
   const authenticator = openAuthenticator({
@@ -54,16 +54,8 @@ export async function openApp(options: AppOptions): Promise<Express> {
     failed: (error, correlationId) => log.error({ error, correlationId }, 'request failed'),
   };
 
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  // Queries are read by those who know their grammar; a parser in between would only have to be undone.
-  app.set('query parser', false);
-
-  if (config.roles.has('api')) {
-    app.use(
-      '/fhir/R4',
-      fhirRouter({
+  const fhir = config.roles.has('api')
+    ? fhirListener({
         database,
         authenticator,
         audit: options.audit,
@@ -80,9 +72,15 @@ export async function openApp(options: AppOptions): Promise<Express> {
             body: smartConfiguration({ issuer: addresses.publicUrl }),
           },
         },
-      }),
-    );
-  }
+      })
+    : undefined;
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // Queries are read by those who know their grammar; a parser in between would only have to be undone.
+  app.set('query parser', false);
+
   // Below: pages and answers that a browser may open. The facade's answers carry what they need (respond.ts).
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: pagePolicy } }));
   mountHealth(app, {
@@ -130,7 +128,10 @@ export async function openApp(options: AppOptions): Promise<Express> {
     const problem = isMalformed ? new HttpProblem(400, 'value', 'the path is not properly encoded') : error;
     respond(response, answerOf(problem, false, correlationId));
   });
-  return app;
+  return (request, response) => {
+    const isFacade = fhir !== undefined && isFhir(request.url ?? '');
+    (isFacade ? fhir : (app as RequestListener))(request, response);
+  };
 }
 
 /** LEAKS 40: nothing inline, nothing from elsewhere, nobody frames it. */
