@@ -57,7 +57,13 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
         types: [type],
         ...(compartments === undefined ? {} : { patients: compartments }),
       });
-      const page = await selectPage(tx, visible, request, { seal, aliases, within, visibilityOf: seenBy(principal) });
+      const page = await selectPage(tx, visible, request, {
+        seal,
+        aliases,
+        within,
+        visibilityOf: seenBy(principal),
+        organization: principal.organization,
+      });
       const body = toSearchset({
         base,
         entries: page.rows.map((row) => ({

@@ -4,7 +4,8 @@
  *
  * `param` is the name in the index. Beside the parameter's code there are derived names, which keep modifiers out of the
  * store: `code:text` (strings of a token, for `:text`), `identifier:of-type` (a token whose system is that of the
- * identifier's type and whose code is `type code|value`), `subject:identifier` (the identifier of a logical reference).
+ * identifier's type and whose code is `type code|value`), `subject:identifier` (the identifier of a logical reference),
+ * `near:latitude` and `near:longitude`.
  *
  * @see https://hl7.org/fhir/R4/search.html#ptypes
  */
@@ -26,7 +27,7 @@ export interface TokenEntry {
   readonly code?: string;
 }
 
-/** A literal reference. Relative `Type/id` has type and id; an absolute or canonical one has `url` (and type and id when it shows them). */
+/** A literal reference. One that leads nowhere (a display, a contained resource) has a param alone. Relative `Type/id` has type and id; an absolute or canonical one has `url` (and type and id when it shows them). */
 export interface ReferenceEntry {
   readonly kind: 'reference';
   readonly param: string;
@@ -98,3 +99,7 @@ export interface CompositeEntry {
  * resource that holds it in a contained part (a compound's Medication). What permits a code never looks there.
  */
 export const containedCodes = 'contained:code';
+
+/** Index names of a place on the earth: two numbers, in degrees. */
+export const latitudeOf = (param: string): string => `${param}:latitude`;
+export const longitudeOf = (param: string): string => `${param}:longitude`;

@@ -6,7 +6,7 @@
 import { periodInterval, readDate, timingInterval } from './dates.ts';
 import { valueSet as codesOf } from './definitions.ts';
 import { foldString } from './fold.ts';
-import type { IndexEntry } from './index-entry.ts';
+import { latitudeOf, longitudeOf, type IndexEntry } from './index-entry.ts';
 import { numberOf } from './json.ts';
 import type { Visit, VisitContext } from './path.ts';
 import { readCanonical, readReference } from './reference.ts';
@@ -28,7 +28,7 @@ export function indexLeaf(
   type: string,
   valueSet: string | undefined,
 ): Visit<IndexContext> | undefined {
-  const writer = kind === 'composite' || kind === 'special' ? undefined : writers[kind][type];
+  const writer = kind === 'composite' ? undefined : writers[kind][type];
   if (writer === undefined) return undefined;
   const system = type === 'code' ? implicitSystem(valueSet) : undefined;
   return (value, context) => writer(param, value, context.entries, system);
@@ -117,6 +117,8 @@ const writeReference: Writer = (param, value, entries) => {
   const parsed = typeof reference === 'string' ? readReference(reference) : undefined;
   // A contained resource has no address of its own; what it says is part of its container.
   if (parsed !== undefined && parsed.fragment === undefined) entries.push({ kind: 'reference', param, ...parsed });
+  // There is a value all the same (`:missing`).
+  else entries.push({ kind: 'reference', param });
   if (identifier !== undefined) writeIdentifier(`${param}:identifier`, identifier, entries, undefined);
 };
 
@@ -226,11 +228,19 @@ const writeSampledData: Writer = (param, value, entries) => {
   if (low <= high) entries.push({ kind: 'quantity', param, low, high, ...unitOf(origin) });
 };
 
+/** `near` of Location. */
+const writePlace: Writer = (param, value, entries) => {
+  const { latitude, longitude } = value as Value;
+  if (Number.isNaN(numberOf(latitude)) || Number.isNaN(numberOf(longitude))) return;
+  writeNumber(latitudeOf(param), latitude, entries, undefined);
+  writeNumber(longitudeOf(param), longitude, entries, undefined);
+};
+
 const writeUri: Writer = (param, value, entries) => {
   if (text(value) !== undefined) entries.push({ kind: 'uri', param, value: value as string });
 };
 
-const writers: Record<Exclude<SearchParamType, 'composite' | 'special'>, Record<string, Writer>> = {
+const writers: Record<Exclude<SearchParamType, 'composite'>, Record<string, Writer>> = {
   token: tokenWriters,
   reference: {
     Reference: writeReference,
@@ -265,4 +275,5 @@ const writers: Record<Exclude<SearchParamType, 'composite' | 'special'>, Record<
     SampledData: writeSampledData,
   },
   uri: { uri: writeUri, url: writeUri, canonical: writeUri, oid: writeUri, uuid: writeUri },
+  special: { 'Location.position': writePlace },
 };

@@ -94,9 +94,9 @@ export function indexEntries(resource: AnyResource): IndexEntry[] {
   return context.entries;
 }
 
-/** The closure of one parameter; undefined for composites, and those that stand on no element (`_text`, `_content`, `_query`, `near`). */
+/** The closure of one parameter; undefined for composites, and those that stand on no element (`_text`, `_content`, `_query`). */
 export function compileParam(param: SearchParam, type: string): Visit<IndexContext> | undefined {
-  if (param.expression === undefined || param.type === 'special' || param.type === 'composite') return undefined;
+  if (param.expression === undefined || param.type === 'composite') return undefined;
   const leaf: Leaf<IndexContext> = (valueType, valueSet) => indexLeaf(param.code, param.type, valueType, valueSet);
   return compilePath(param.expression, type, type, leaf) ?? compileFallback(param, leaf);
 }

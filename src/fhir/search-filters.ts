@@ -4,18 +4,22 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#ptypes
  */
+import { searchParam } from './params.ts';
 import { Problem } from './problem.ts';
 import { compositeFilter, compositeMissing } from './search-composite.ts';
 import type { Filter, SearchParam } from './search-request.ts';
 import {
   isTypeModifier,
   readDateValue,
+  readNear,
   readNumberValue,
   readOfType,
   readQuantityValue,
   readReferenceValue,
   readStringValue,
+  readSystemCode,
   readToken,
+  readValueSet,
   unescapeValue,
 } from './search-values.ts';
 
@@ -30,7 +34,7 @@ export interface FilterContext {
 
 /** Whether the grammar reads values of this parameter; the CapabilityStatement lists these and no others. */
 export function isSearchable(param: SearchParam): boolean {
-  return param.expression !== undefined && param.type !== 'special';
+  return param.expression !== undefined;
 }
 
 /**
@@ -52,7 +56,7 @@ export function filterOf(
   }
   switch (param.type) {
     case 'token':
-      return tokenFilter(param, modifier, texts);
+      return tokenFilter(param, modifier, texts, context);
     case 'reference':
       return referenceFilter(param, modifier, texts, context);
     case 'string': {
@@ -77,13 +81,21 @@ export function filterOf(
       refuseModifier(param, modifier);
       return { kind: 'quantity', param, index, values: texts.map((text) => readQuantityValue(text, param)) };
     case 'uri':
-      refuseModifier(param, modifier);
-      return { kind: 'uri', param, index, values: texts.map(unescapeValue) };
+      if (modifier !== 'above' && modifier !== 'below') refuseModifier(param, modifier);
+      return {
+        kind: 'uri',
+        param,
+        index,
+        relation: (modifier ?? 'equal') as 'equal' | 'above' | 'below',
+        values: texts.map(unescapeValue),
+      };
     case 'composite':
       refuseModifier(param, modifier);
       return compositeFilter(param, texts, context.type, (part, text) => filterOf(part, undefined, [text], context));
     default:
-      throw unserved(param.code, 'Use other search parameters.');
+      if (param.code !== 'near') throw unserved(param.code, 'Use other search parameters.');
+      refuseModifier(param, modifier);
+      return { kind: 'near', param, index, values: texts.map((text) => readNear(text, param)) };
   }
 }
 
@@ -95,7 +107,12 @@ function readMissing(texts: readonly string[], param: SearchParam): boolean {
   return text === 'true';
 }
 
-function tokenFilter(param: SearchParam, modifier: string | undefined, texts: readonly string[]): Filter {
+function tokenFilter(
+  param: SearchParam,
+  modifier: string | undefined,
+  texts: readonly string[],
+  context: FilterContext,
+): Filter {
   const index = param.code;
   switch (modifier) {
     case undefined:
@@ -110,6 +127,16 @@ function tokenFilter(param: SearchParam, modifier: string | undefined, texts: re
     case 'of-type': {
       const values = texts.map((text) => readOfType(text, param));
       return { kind: 'token', param, index: `${index}:of-type`, isNegated: false, values };
+    }
+    case 'in':
+    case 'not-in': {
+      const values = texts.map((text) => ({ valueSet: readValueSet(text, context.base) }));
+      return { kind: 'codes', param, index, relation: 'in', isNegated: modifier === 'not-in', values };
+    }
+    case 'above':
+    case 'below': {
+      const values = texts.map((text) => readSystemCode(text, param));
+      return { kind: 'codes', param, index, relation: modifier, isNegated: false, values };
     }
     default:
       throw badModifier(param, modifier);
@@ -127,6 +154,7 @@ function referenceFilter(
     const values = texts.map((text) => readToken(text, param));
     return { kind: 'token', param, index: `${index}:identifier`, isNegated: false, values };
   }
+  if (modifier === 'below' || modifier === 'above') return hierarchyFilter(param, modifier, texts, context);
   if (modifier !== undefined) {
     if (!isTypeModifier(modifier)) throw badModifier(param, modifier);
     if (param.target !== undefined && !param.target.includes(modifier)) {
@@ -137,6 +165,37 @@ function referenceFilter(
   }
   const values = texts.map((text) => readReferenceValue(text, param, modifier, context.base));
   return { kind: 'reference', param, index, values };
+}
+
+/**
+ * FHIR R4 search.html#recursive: where references of a type to itself make a strict hierarchy, `:below` and `:above` follow
+ * them. These are R4's: what a resource of the type is part of.
+ */
+const hierarchies: Readonly<Record<string, string>> = {
+  Encounter: 'part-of',
+  Location: 'partof',
+  Organization: 'partof',
+  Procedure: 'part-of',
+};
+
+function hierarchyFilter(
+  param: SearchParam,
+  relation: 'below' | 'above',
+  texts: readonly string[],
+  context: FilterContext,
+): Filter {
+  const values = texts.map((text) => readReferenceValue(text, param, undefined, context.base));
+  const types = new Set(values.map(({ type, url }) => (url === undefined ? type : undefined)));
+  const [type] = types;
+  const parent = searchParam(type ?? '', hierarchies[type ?? ''] ?? '');
+  if (types.size > 1 || type === undefined || parent === undefined) {
+    throw new Problem('not-supported', `:${relation} follows references where they make a hierarchy`, {
+      expression: `${param.code}:${relation}`,
+      hint: `Write Type/id; hierarchies are those of ${Object.keys(hierarchies).join(', ')}.`,
+    });
+  }
+  const ids = values.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  return { kind: 'hierarchy', param, index: param.code, relation, type, parent, ids };
 }
 
 function refuseModifier(param: SearchParam, modifier: string | undefined): void {
@@ -152,8 +211,9 @@ function badModifier(param: SearchParam, modifier: string): Problem {
 }
 
 const modifiersOf: Partial<Record<SearchParam['type'], string>> = {
-  token: 'Tokens take :not, :text, :of-type and :missing.',
-  reference: 'References take a resource type, :identifier and :missing.',
+  token: 'Tokens take :not, :text, :of-type, :in, :not-in, :above, :below and :missing.',
+  reference: 'References take a resource type, :identifier, :above, :below and :missing.',
+  uri: 'URIs take :above, :below and :missing.',
   string: 'Strings take :exact, :contains and :missing.',
 };
 

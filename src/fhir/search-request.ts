@@ -67,6 +67,9 @@ export type Filter =
   | HasFilter
   | GroupFilter
   | ElementFilter
+  | CodesFilter
+  | HierarchyFilter
+  | NearFilter
   | TokenFilter
   | ReferenceFilter
   | StringFilter
@@ -115,6 +118,50 @@ export interface ElementFilter {
   readonly kind: 'element';
   readonly param: SearchParam;
   readonly filters: readonly (TokenFilter | ReferenceFilter | UriFilter | DateFilter | NumberFilter | QuantityFilter)[];
+}
+
+/**
+ * Tokens that a value set or a hierarchy of codes stands for. Whoever knows the terminology makes it a {@link TokenFilter}
+ * before it is compiled.
+ */
+export interface CodesFilter {
+  readonly kind: 'codes';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly relation: 'in' | 'below' | 'above';
+  /** `:not-in`: resources without any of the codes, those without a value included. */
+  readonly isNegated: boolean;
+  /** Canonical URLs or ids of ValueSets for `in`, else `system|code`. */
+  readonly values: readonly CodesValue[];
+}
+
+export type CodesValue = { readonly valueSet: string } | { readonly system: string; readonly code: string };
+
+/** References to resources at or below (above) some in a hierarchy such as Location.partOf; becomes a {@link ReferenceFilter}. */
+export interface HierarchyFilter {
+  readonly kind: 'hierarchy';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly relation: 'below' | 'above';
+  readonly type: string;
+  /** The reference by which a resource of the type names what it is part of. */
+  readonly parent: SearchParam;
+  readonly ids: readonly string[];
+}
+
+/** @see https://hl7.org/fhir/R4/location.html#near */
+export interface NearFilter {
+  readonly kind: 'near';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly values: readonly NearValue[];
+}
+
+/** Degrees and metres. */
+export interface NearValue {
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly distance: number;
 }
 
 export interface TokenFilter {
@@ -198,6 +245,8 @@ export interface UriFilter {
   readonly kind: 'uri';
   readonly param: SearchParam;
   readonly index: string;
+  /** `above` and `below`: by whole segments of the path. */
+  readonly relation: 'equal' | 'above' | 'below';
   readonly values: readonly string[];
 }
 

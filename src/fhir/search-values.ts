@@ -8,7 +8,15 @@ import { foldString } from './fold.ts';
 import { idPattern } from './ids.ts';
 import { Problem } from './problem.ts';
 import { readCanonical, readReferenceAt } from './reference.ts';
-import type { Prefix, QuantityValue, RangeValue, ReferenceValue, SearchParam, TokenValue } from './search-request.ts';
+import type {
+  NearValue,
+  Prefix,
+  QuantityValue,
+  RangeValue,
+  ReferenceValue,
+  SearchParam,
+  TokenValue,
+} from './search-request.ts';
 import { typeCode } from './types.ts';
 
 /** Splits at a separator that no backslash stands before. The parts keep their escapes. */
@@ -43,6 +51,20 @@ export function readToken(text: string, param: SearchParam): TokenValue {
     throw malformed(param, 'Write code, system|code, |code or system|.');
   }
   return second === '' ? { system: first } : { system: first, code: second };
+}
+
+/** A code in its hierarchy: only its system says which. */
+export function readSystemCode(text: string, param: SearchParam): { system: string; code: string } {
+  const { system = '', code } = readToken(text, param);
+  if (system === '' || code === undefined) throw malformed(param, 'Write system|code.');
+  return { system, code };
+}
+
+/** A ValueSet of this server as `ValueSet/id`, any other as its canonical URL. FHIR R4 search.html#modifiers "relative or absolute". */
+export function readValueSet(text: string, base: string): string {
+  const value = unescapeValue(text);
+  const found = readReferenceAt(value, base);
+  return found?.type === 'ValueSet' && found.url === undefined ? `ValueSet/${found.id}` : value;
 }
 
 /** `:of-type` is `[type system]|[type code]|[value]`; the index holds it as one token (index-entry.ts). */
@@ -140,6 +162,32 @@ export function readQuantityValue(text: string, param: SearchParam): QuantityVal
 export function readStringValue(text: string, isExact: boolean): string {
   const value = unescapeValue(text);
   return isExact ? value : foldString(value);
+}
+
+/** What is near when nothing says how near: a town and its surroundings. */
+const nearDefaultMetres = 10_000;
+const metresOf: Readonly<Record<string, number>> = { km: 1000, m: 1, '[mi_us]': 1609.347, '[mi_i]': 1609.344 };
+
+/**
+ * `latitude|longitude`, with `|distance|unit` behind it; the unit is a UCUM code, km unless said.
+ * @see https://hl7.org/fhir/R4/location.html#search
+ */
+export function readNear(text: string, param: SearchParam): NearValue {
+  const [latitudeText = '', longitudeText = '', distanceText = '', unit = '', ...rest] = splitEscaped(text, '|').map(
+    unescapeValue,
+  );
+  const [latitude, longitude] = [readDegrees(latitudeText, 90), readDegrees(longitudeText, 180)];
+  const metres = metresOf[unit === '' ? 'km' : unit];
+  const distance = distanceText === '' ? nearDefaultMetres : Number(distanceText) * (metres ?? Number.NaN);
+  if (latitude === undefined || longitude === undefined || !(distance >= 0) || rest.length > 0) {
+    throw malformed(param, 'Write latitude|longitude|distance|unit; units are km, m, [mi_us] and [mi_i].');
+  }
+  return { latitude, longitude, distance };
+}
+
+function readDegrees(text: string, max: number): number | undefined {
+  const degrees = numberPattern.test(text) ? Number(text) : Number.NaN;
+  return Math.abs(degrees) <= max ? degrees : undefined;
 }
 
 /** True for a name of a resource type, as a reference's modifier may be. */

@@ -33,13 +33,19 @@ export function indexColumns(resource: AnyResource): IndexColumns {
       for (const name of entry.whole) columns.present.add(name);
     } else {
       // FHIR R4 search.html#missing: present when any value is.
-      columns.present.add(entry.param);
+      columns.present.add(codeOf(entry.param));
       addEntry(entry, columns, { type, mainDate, isNamed });
     }
   }
   addContained(resource, columns);
   for (const param of columns.present) columns.tokens.add(tokenHash(param, undefined, undefined));
   return columns;
+}
+
+/** `code:text` is a value of `code`: a concept without a coding, a reference by identifier alone. */
+function codeOf(param: string): string {
+  const end = param.indexOf(':');
+  return end < 0 ? param : param.slice(0, end);
 }
 
 interface Layout {

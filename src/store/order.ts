@@ -5,10 +5,10 @@
  */
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { tokenHash } from '../fhir/hash.ts';
-import { sortPaths } from '../fhir/json-path.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { SearchParam, SearchRequest, SortKey } from '../fhir/search-request.ts';
 import type { Position } from './cursor.ts';
+import { findTexts } from './params/body.ts';
 import { dateKey } from './params/date.ts';
 import { numberKey } from './params/number.ts';
 import { sortRange } from './params/range.ts';
@@ -73,13 +73,12 @@ function mainDateKey(isDescending: boolean): OrderKey {
   return { value, cast: 'timestamptz', isDescending, isNullable: true };
 }
 
-/** Values of which the index has hashes alone are read from the body: 30 us a row of the search. */
+/** Values of which the index has hashes alone are read from the body. */
 function sortBody(param: SearchParam, type: string, alias: string): Sql {
-  const paths = sortPaths(param, type);
-  if (paths === undefined) return sortTruth(param.code, alias);
-  const found = paths.map((path) => sql`select jsonb_path_query(b.body, ${path}::jsonpath) #>> '{}' as text`);
-  return sql`(select min(lower(v.text) collate "C") from (select ${raw(alias)}.body::jsonb) b (body)
-    cross join lateral (${join(found, ' union all ')}) v)`;
+  const texts = findTexts(param, type, alias);
+  return texts === undefined
+    ? sortTruth(param.code, alias)
+    : sql`(select min(lower(v.text) collate "C") from ${texts} v)`;
 }
 
 /** What no path leads to is a condition (`Patient.deceased`): false, then true. */

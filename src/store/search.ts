@@ -3,6 +3,7 @@
  * plan: then it walks the btree prefix (bucket, patient, type), whatever the size of the table.
  */
 import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { patientCompartment } from '../fhir/definitions.ts';
 import { tokenHash } from '../fhir/hash.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -22,6 +23,7 @@ import { matchChain, matchHas, type Subject } from './chain.ts';
 import { isIdentifiedBy } from './identifier.ts';
 import { matchElement } from './params/composite.ts';
 import { matchDate } from './params/date.ts';
+import { matchNear } from './params/near.ts';
 import { matchNumber } from './params/number.ts';
 import { matchQuantity } from './params/quantity.ts';
 import { matchReference, type Aliases } from './params/reference.ts';
@@ -123,7 +125,10 @@ function matchFilter(filter: Filter, subject: Subject): Sql {
     case 'quantity':
       return matchQuantity(filter, alias);
     case 'uri':
-      return matchUri(filter, alias, !isFound);
+      if (filter.relation === 'below') requireFew(subject, filter);
+      return matchUri(filter, type, alias, !isFound);
+    case 'near':
+      return matchNear(filter, alias);
     case 'missing':
       return matchMissing(filter, alias);
     case 'element':
@@ -133,7 +138,20 @@ function matchFilter(filter: Filter, subject: Subject): Sql {
     case 'has':
       return matchHas(filter, subject, matchFilter);
   }
-  return matchGroup(filter, subject);
+  if (filter.kind === 'group') return matchGroup(filter, subject);
+  throw new Error(`${filter.kind} is resolved before it is compiled (resolve.ts)`);
+}
+
+/**
+ * What is read from bodies is asked of rows that a compartment has found, or of types outside of compartments: those are few.
+ * @throws Problem too-costly
+ */
+function requireFew({ type, isFound }: Subject, { param }: Filter): void {
+  if (isFound || !Object.hasOwn(patientCompartment(), type)) return;
+  throw new Problem('too-costly', `${param.code} is not searched in this way across patients`, {
+    expression: param.code,
+    hint: 'Name a patient: patient=[id].',
+  });
 }
 
 function matchGroup({ filters, join: joint, isNegated }: GroupFilter, subject: Subject): Sql {

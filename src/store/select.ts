@@ -9,10 +9,13 @@ import type { SearchRequest } from '../fhir/search-request.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
+import { resolveSearch } from './resolve.ts';
 import { compartmentsOf, compileSearch, isAcross, isNarrowed } from './search.ts';
 import type { Decided, Visibility } from './visibility.ts';
 
 export interface SelectOptions {
+  /** Of the caller, `Organization/x`: whose value sets `:in` knows beside the published ones. */
+  readonly organization?: string | undefined;
   readonly seal: CursorSeal;
   /** Records of the same persons, for every Patient the request names (`patientsNamed`). Default: each is alone. */
   readonly aliases?: Aliases;
@@ -51,7 +54,9 @@ export async function selectPage(
   request: SearchRequest,
   options: SelectOptions,
 ): Promise<Page> {
-  const { statement, keys } = compilePage(visibility, request, options);
+  const { visibilityOf = () => visibility, organization } = options;
+  const resolved = await resolveSearch(db, request, { visibilityOf, organization });
+  const { statement, keys } = compilePage(visibility, resolved, options);
   const rows = await db.query<PageRow>(statement);
   // An empty first page says that nothing matches; an empty later one does not say how much there was before.
   // Counted for nothing when the rows were gathered anyway: said all the same.

@@ -107,7 +107,7 @@ describe('what a resource says to the index (R4 search.html#ptypes)', () => {
         },
       ],
     ],
-    ['a contained resource has no address', other('m1'), 'medication', []],
+    ['a contained resource has no address', other('m1'), 'medication', [{ kind: 'reference' }]],
     [
       'canonical with version, by where(type)',
       other('pd'),

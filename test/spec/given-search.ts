@@ -48,7 +48,11 @@ export async function givenWorld(resources: readonly AnyResource[]): Promise<Wor
       now: now.getTime(),
     });
     const aliases = new Map(patientsNamed(request).map((id) => [id, [id]] as const));
-    const { rows, next } = await selectPage(database, everything('test'), request, { seal, aliases });
+    const { rows, next } = await selectPage(database, everything('test'), request, {
+      seal,
+      aliases,
+      organization: 'Organization/a',
+    });
     return { ids: rows.map(({ id }) => id), next };
   };
   const find = async (type: string, query: string): Promise<string[]> => [...(await page(type, query)).ids];

@@ -28,8 +28,13 @@ export function tokenHashes({ index, values }: TokenFilter): bigint[] {
   return values.map(({ system, code }) => tokenHash(index, system, code));
 }
 
+/** Beyond so many alternatives one comparison of two arrays is shorter than a comparison each. */
+const alternativesMax = 20;
+
 /** A row with any of these hashes: a loop over the array of a row that another condition has found. */
 export function hasToken(hashes: readonly bigint[], alias: string): Sql {
+  if (hashes.length === 0) return raw('false');
+  if (hashes.length > alternativesMax) return sql`${raw(alias)}.tokens && ${hashes.map(String)}::bigint[]`;
   const tests = hashes.map((hash) => sql`${String(hash)}::bigint = any(${raw(alias)}.tokens)`);
   return sql`(${join(tests, ' or ')})`;
 }

@@ -1,0 +1,147 @@
+/** @see https://hl7.org/fhir/R4/search.html#reference, #uri and https://hl7.org/fhir/R4/location.html#search */
+import { given } from '../given.ts';
+import type { AnyResource } from '../../src/fhir/types.ts';
+import { describeRefused, describeSearch, type Row } from './given-search.ts';
+
+const observation = (id: string, more: object = {}): AnyResource => ({
+  ...given.observation({ id, patient: 'p1' }),
+  ...more,
+});
+const place = (id: string, partOf?: string, position?: object): AnyResource => ({
+  resourceType: 'Location',
+  id,
+  ...(partOf === undefined ? {} : { partOf: { reference: `Location/${partOf}` } }),
+  ...(position === undefined ? {} : { position }),
+});
+const procedure = (id: string, location: string): AnyResource => ({
+  resourceType: 'Procedure',
+  id,
+  status: 'completed',
+  subject: { reference: 'Patient/p1' },
+  location: { reference: `Location/${location}` },
+});
+
+const resources: AnyResource[] = [
+  given.patient({ id: 'p1' }),
+  given.patient({ id: 'p2' }),
+  observation('doctor', { performer: [{ reference: 'Practitioner/d1' }] }),
+  observation('house', { performer: [{ reference: 'Organization/d1' }] }),
+  observation('both', { performer: [{ reference: 'Organization/o1' }, { reference: 'Practitioner/d1' }] }),
+  observation('far', { performer: [{ reference: 'https://other.example/fhir/Practitioner/d1' }] }),
+  observation('here', { performer: [{ reference: 'http://hub.example/fhir/R4/Practitioner/d2' }] }),
+  observation('named', { performer: [{ identifier: { system: 'urn:staff', value: '7' } }] }),
+  observation('shown', { performer: [{ display: 'Dr. Who' }] }),
+  observation('versioned', { performer: [{ reference: 'Practitioner/d3/_history/2' }] }),
+  { ...observation('p2s'), subject: { reference: 'Patient/p2' } },
+  place('hospital', undefined, { latitude: 31.2304, longitude: 121.4737 }),
+  place('wing', 'hospital', { latitude: 31.24, longitude: 121.49 }),
+  place('ward', 'wing'),
+  place('elsewhere', undefined, { latitude: 39.9042, longitude: 116.4074 }),
+  place('dateline', undefined, { latitude: 0, longitude: 179.999 }),
+  procedure('at-hospital', 'hospital'),
+  procedure('at-wing', 'wing'),
+  procedure('at-ward', 'ward'),
+  procedure('at-elsewhere', 'elsewhere'),
+  { resourceType: 'ValueSet', id: 'v1', status: 'active', url: 'http://acme.org/fhir/ValueSet/123' },
+  { resourceType: 'ValueSet', id: 'v2', status: 'active', url: 'http://acme.org/fhir/ValueSet/124' },
+  { resourceType: 'ValueSet', id: 'v3', status: 'active', url: 'http://acme.org/fhir' },
+  { resourceType: 'ValueSet', id: 'v4', status: 'active', url: 'urn:oid:1.2.3' },
+  { resourceType: 'ValueSet', id: 'v5', status: 'active', url: 'http://acme.org/fhir2/ValueSet/1' },
+  {
+    resourceType: 'ActivityDefinition',
+    id: 'a1',
+    status: 'active',
+    library: ['http://acme.org/lib|1.0'],
+    relatedArtifact: [{ type: 'depends-on', resource: 'http://acme.org/lib|1.0' }],
+  },
+  {
+    resourceType: 'Patient',
+    id: 'meta',
+    meta: {
+      profile: ['http://acme.org/profiles/patient'],
+      tag: [{ system: 'urn:tags', code: 'vip' }],
+      security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }],
+      source: 'http://acme.org/feeds/7',
+    },
+  },
+];
+
+const rows: Row[] = [
+  ['#reference [type]/[id]', 'Observation', 'performer=Practitioner/d1', ['both', 'doctor']],
+  ['#reference [id]', 'Observation', 'performer=d1', ['both', 'doctor', 'house']],
+  ['#reference :[type]', 'Observation', 'performer:Practitioner=d1', ['both', 'doctor']],
+  ['#reference :[type]', 'Observation', 'performer:Organization=d1', ['house']],
+  [
+    '#reference [url] of another server',
+    'Observation',
+    'performer=https://other.example/fhir/Practitioner/d1',
+    ['far'],
+  ],
+  [
+    '#reference [url] of this server',
+    'Observation',
+    'performer=http://hub.example/fhir/R4/Practitioner/d1',
+    ['both', 'doctor'],
+  ],
+  ['#reference versioned is of the resource', 'Observation', 'performer=Practitioner/d3', ['versioned']],
+  ['#reference OR', 'Observation', 'performer=Organization/o1,Organization/d1', ['both', 'house']],
+  ['#reference AND', 'Observation', 'performer=Organization/o1&performer=Practitioner/d1', ['both']],
+  ['#reference :identifier', 'Observation', 'performer:identifier=urn:staff|7', ['named']],
+  ['#reference :identifier', 'Observation', 'performer:identifier=urn:staff|8', []],
+  ['#reference :missing', 'Observation', 'performer:missing=true', ['p2s']],
+  [
+    '#reference :missing, a display is a value',
+    'Observation',
+    'performer:missing=false&patient=p1',
+    ['both', 'doctor', 'far', 'here', 'named', 'shown', 'versioned', 'house'],
+  ],
+  ['#reference where(resolve() is Patient)', 'Observation', 'patient=p2', ['p2s']],
+  ['#reference canonical', 'ActivityDefinition', 'depends-on=http://acme.org/lib|1.0', ['a1']],
+  ['#reference canonical without version', 'ActivityDefinition', 'depends-on=http://acme.org/lib', ['a1']],
+  ['#reference canonical, another version', 'ActivityDefinition', 'depends-on=http://acme.org/lib|2.0', []],
+  ['#recursive :below', 'Procedure', 'location:below=Location/hospital', ['at-hospital', 'at-wing', 'at-ward']],
+  ['#recursive :below', 'Procedure', 'location:below=wing', ['at-wing', 'at-ward']],
+  ['#recursive :above', 'Procedure', 'location:above=Location/ward', ['at-hospital', 'at-ward', 'at-wing']],
+  ['#recursive :above', 'Procedure', 'location:above=Location/hospital', ['at-hospital']],
+  ['#recursive, in a compartment', 'Procedure', 'patient=p1&location:below=Location/ward', ['at-ward']],
+  ['#recursive, of the type itself', 'Location', 'partof:below=Location/hospital', ['ward', 'wing']],
+  ['#uri', 'ValueSet', 'url=http://acme.org/fhir/ValueSet/123', ['v1']],
+  ['#uri is case sensitive', 'ValueSet', 'url=http://acme.org/FHIR/ValueSet/123', []],
+  ['#uri of a URN', 'ValueSet', 'url=urn:oid:1.2.3', ['v4']],
+  ['#uri :below', 'ValueSet', 'url:below=http://acme.org/fhir/', ['v1', 'v2']],
+  ['#uri :below, whole segments', 'ValueSet', 'url:below=http://acme.org/fhir', ['v1', 'v2', 'v3']],
+  ['#uri :above', 'ValueSet', 'url:above=http://acme.org/fhir/ValueSet/123/_history/5', ['v1', 'v3']],
+  ['#uri :above of a URN is itself', 'ValueSet', 'url:above=urn:oid:1.2.3', ['v4']],
+  ['#uri :missing', 'ValueSet', 'url:missing=true', []],
+  ['#all _profile', 'Patient', '_profile=http://acme.org/profiles/patient', ['meta']],
+  ['#all _tag', 'Patient', '_tag=urn:tags|vip', ['meta']],
+  ['#all _tag :not', 'Patient', '_tag:not=vip', ['p1', 'p2']],
+  ['#all _security', 'Patient', '_security=R', ['meta']],
+  ['#all _source', 'Patient', '_source=http://acme.org/feeds/7', ['meta']],
+  ['#all _source :above', 'Patient', '_source:above=http://acme.org/feeds/7/8', ['meta']],
+  ['#all _id', 'Patient', '_id=p1,meta', ['meta', 'p1']],
+  ['#all _lastUpdated', 'Patient', '_lastUpdated=2026-03-01&_lastUpdated=lt2026-03-02', ['meta', 'p1', 'p2']],
+  ['near, km unless said', 'Location', 'near=31.23|121.47|1', ['hospital']],
+  ['near', 'Location', 'near=31.23|121.47|5|km', ['hospital', 'wing']],
+  ['near in metres', 'Location', 'near=31.2304|121.4737|100|m', ['hospital']],
+  ['near in miles', 'Location', 'near=31.23|121.47|700|[mi_us]', ['elsewhere', 'hospital', 'wing']],
+  ['near, no distance', 'Location', 'near=39.9|116.4', ['elsewhere']],
+  ['near across the date line', 'Location', 'near=0|-179.999|1|km', ['dateline']],
+  ['near OR', 'Location', 'near=39.9|116.4|5,0|180|1', ['dateline', 'elsewhere']],
+  ['near :missing', 'Location', 'near:missing=true', ['ward']],
+];
+
+describeSearch('reference, uri and special (R4 search.html#reference)', resources, rows);
+
+describeRefused('reference, uri and special: what is refused', [
+  ['#reference of another type', 'Observation', 'performer:Medication=1', 'invalid'],
+  ['#reference type and value differ', 'Observation', 'performer:Practitioner=Organization/1', 'value'],
+  ['#recursive without a type', 'Observation', 'performer:below=d1', 'not-supported'],
+  ['#recursive of no hierarchy', 'Observation', 'subject:below=Patient/p1', 'not-supported'],
+  ['#uri :contains', 'ValueSet', 'url:contains=acme', 'not-supported'],
+  ['near without longitude', 'Location', 'near=31', 'value'],
+  ['near beyond the pole', 'Location', 'near=91|0', 'value'],
+  ['near, an unknown unit', 'Location', 'near=0|0|1|furlong', 'value'],
+  ['near, a negative distance', 'Location', 'near=0|0|-1', 'value'],
+  ['_query', 'Patient', '_query=name', 'not-supported'],
+]);
