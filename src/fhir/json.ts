@@ -125,6 +125,13 @@ export function plainNumbers(value: unknown): unknown {
   return copy ?? value;
 }
 
+/** A copy of its own; numbers keep their digits. */
+export function copyJson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || isRawNumber(value)) return value;
+  if (Array.isArray(value)) return value.map(copyJson);
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, copyJson(held)]));
+}
+
 /** Index of the quote that closes the string opened at `start`; the text's end when none does. */
 function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);

@@ -44,6 +44,8 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly expression: readonly string[];
   readonly hint: string | undefined;
+  /** Which of several things that were sent together it is about; said by who handles them one by one ({@link atIndex}). */
+  index: number | undefined;
 
   constructor(code: ProblemCode, diagnostics: string, detail: ProblemDetail = {}) {
     super(diagnostics, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -56,4 +58,10 @@ export class Problem extends Error {
           : detail.expression;
     this.hint = detail.hint;
   }
+}
+
+/** The same error, saying which of several it is about. */
+export function atIndex(index: number, error: unknown): unknown {
+  if (error instanceof Problem) error.index = index;
+  return error;
 }
