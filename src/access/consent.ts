@@ -10,6 +10,7 @@ import { sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { AnyResource } from '../fhir/types.ts';
+import { lockNames } from '../store/lock.ts';
 import { refusal } from './consent-provision.ts';
 import { compileRules, type Rule } from './consent-rules.ts';
 import type { Principal } from './principal.ts';
@@ -46,8 +47,15 @@ export async function compileConsent(tx: Tx, principal: Principal, consent: Cons
   }
 }
 
-/** Ends every rule of a Consent: when it is deleted, or before its next version's are written. */
-export async function endConsent(tx: Tx, consentId: string): Promise<void> {
+/** A Consent that is deleted: its rules end with it. To be called in the transaction that deletes it. */
+export async function withdrawConsent(tx: Tx, { id, patient }: { id: string; patient: string }): Promise<void> {
+  // A record that is linked at this moment would take the denies along.
+  await lockPatients(tx, [patient]);
+  await endConsent(tx, id);
+}
+
+/** Ends every rule of a Consent. */
+async function endConsent(tx: Tx, consentId: string): Promise<void> {
   await tx.query(sql`delete from consent_rule where consent_id = ${consentId}`);
 }
 
@@ -84,9 +92,10 @@ async function linkedPatients(tx: Tx, patient: string): Promise<string[]> {
  * ends, taken in one order everywhere.
  */
 export async function lockPatients(tx: Tx, patients: readonly string[]): Promise<void> {
-  // unnest keeps the order of its array, and the lock is taken row by row.
-  const keys = patients.map((patient) => `patient ${patient}`).toSorted();
-  await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(${keys}::text[]) as key`);
+  await lockNames(
+    tx,
+    patients.map((patient) => `patient ${patient}`),
+  );
 }
 
 async function insertRules(

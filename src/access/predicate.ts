@@ -56,6 +56,32 @@ export function visibility(principal: Principal, { interaction, types, patients 
   });
 }
 
+/**
+ * What this principal wrote and its token covers: the rows that a condition of a write is matched against, and the only ones it
+ * may change (LEAKS 23, 24). Whether it may read them for its purpose does not matter: it says what it wrote itself.
+ * @param owner as `ownerOf` says
+ */
+export function written(principal: Principal, owner: string, { interaction, types }: VisibilityRequest): Visibility {
+  const scopes = scopesFor(principal, interaction).filter(({ type }) => type === '*' || types?.includes(type));
+  if (scopes.length === 0) return nothing();
+  return new Visibility(
+    (alias) => {
+      const row = raw(alias);
+      const parts = [
+        scopeCovers(row, scopes),
+        inContext(row, principal),
+        sql`${row}.owner = ${owner}`,
+        isUnrevoked(principal),
+      ];
+      return join(
+        parts.filter((part) => part !== undefined),
+        ' and ',
+      );
+    },
+    () => raw(principal.self === undefined ? `'source'::text` : `'self'::text`),
+  );
+}
+
 /** Neither rows nor a hint that there are any. */
 export function nothing(): Visibility {
   return new Visibility(

@@ -11,6 +11,7 @@ import { lockPatients } from '../access/consent.ts';
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import type { AnyResource } from '../fhir/types.ts';
+import { lockNames } from '../store/lock.ts';
 import { connect, leave, log } from './member.ts';
 import { nationalIdsOf, type NationalId } from './national-id.ts';
 
@@ -92,9 +93,10 @@ function hasSameHashes(ids: readonly NationalId[], hashes: readonly string[]): b
 
 /** Two transactions that show the same number wait for each other here, so that the second sees both patients. */
 async function lockIdentifiers(tx: Tx, hashes: readonly string[]): Promise<void> {
-  const keys = [...new Set(hashes)].map((hash) => `identifier ${hash}`).toSorted();
-  // unnest keeps the order of its array: one order everywhere.
-  await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(${keys}::text[]) as key`);
+  await lockNames(
+    tx,
+    hashes.map((hash) => `identifier ${hash}`),
+  );
 }
 
 async function replaceIdentifiers(

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { Tx } from '../db.ts';
 import { isMintedId, ownBucket } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
-import { Problem } from '../fhir/problem.ts';
+import { atIndex, Problem } from '../fhir/problem.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
 import { unmappedUrl } from '../mapping/extensions.ts';
 import { deleteIdentifiers, identifierHashes, insertIdentifiers, type IdentifierRow } from './identifier.ts';
@@ -56,7 +56,7 @@ const writesMax = 10_000;
 /**
  * Writes in the given order; several writes of one row in one call each make their version.
  * @throws Problem not-found (unknown, or another's), conflict (`ifVersion`), duplicate, business-rule (patient, compartment,
- *   reference to a Patient that is not the writer's). One Problem undoes the whole transaction.
+ *   reference to a Patient that is not the writer's), with the `index` of the write. One Problem undoes the whole transaction.
  */
 export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOptions): Promise<Written[]> {
   if (writes.length > writesMax) throw new Problem('too-costly', `at most ${writesMax} resources a transaction`);
@@ -73,6 +73,7 @@ export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOpt
     id: state.id,
     version: state.version,
     lastUpdated: state.lastUpdated,
+    isDeleted: state.isDeleted,
     body: state.body,
     patient: state.patient,
     otherPatients: state.otherPatients,
@@ -82,7 +83,7 @@ export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOpt
 
 /** Ids and buckets: minted, read from the id, or looked up. */
 async function placeWrites(tx: Tx, writes: readonly Write[], at: Date): Promise<Incoming[]> {
-  const named = writes.map((write) => {
+  const named = each(writes, (write) => {
     const type = write.resource.resourceType;
     if (typeCode(type) === undefined) throw new Problem('not-supported', 'no R4 resource type');
     const id = write.resource.id ?? (write.kind === 'create' ? mintId(write.resource, randomBytes(16)) : undefined);
@@ -94,9 +95,19 @@ async function placeWrites(tx: Tx, writes: readonly Write[], at: Date): Promise<
     tx,
     named.filter(({ type, id }) => needsLocator(type, id)),
   );
-  return named.map(({ write, type, id, patients }) => {
+  return each(named, ({ write, type, id, patients }) => {
     const bucket = locators.get(`${type}/${id}`) ?? bucketOf(type, id, patients.patient);
     return { write, id, bucket, patients, at };
+  });
+}
+
+function each<From, To>(items: readonly From[], make: (item: From, index: number) => To): To[] {
+  return items.map((item, index) => {
+    try {
+      return make(item, index);
+    } catch (error) {
+      throw atIndex(index, error);
+    }
   });
 }
 
@@ -152,22 +163,24 @@ async function checkPatients(tx: Tx, incoming: readonly Incoming[], before: Stat
         before.get(nameOf({ bucket: ownBucket(id), type: 'Patient', id }))?.owner ?? write.owner,
       ]),
   );
-  const asked: { id: string; owner: string }[] = [];
-  for (const one of incoming) {
+  const asked: { id: string; owner: string; index: number }[] = [];
+  for (const [index, one] of incoming.entries()) {
     const { write, patients } = one;
     if (write.resource.resourceType === 'Patient' || isDeletion(write)) continue;
     const known = before.get(nameOf(keyOf(one)));
     for (const id of [patients.patient, ...patients.others]) {
       if (id === undefined || id === known?.patient || known?.otherPatients.includes(id)) continue;
       if (write.speaksFor?.includes(id) || writtenHere.get(id) === write.owner) continue;
-      asked.push({ id, owner: write.owner });
+      asked.push({ id, owner: write.owner, index });
     }
   }
   const owners = await readPatientOwners(tx, [...new Set(asked.map(({ id }) => id))]);
-  if (asked.every(({ id, owner }) => owners.get(id) === owner)) return;
-  throw new Problem('business-rule', 'the resource refers to a Patient that is not known', {
+  const stranger = asked.find(({ id, owner }) => owners.get(id) !== owner);
+  if (stranger === undefined) return;
+  const problem = new Problem('business-rule', 'the resource refers to a Patient that is not known', {
     hint: 'Refer to a Patient that the same source has written.',
   });
+  throw atIndex(stranger.index, problem);
 }
 
 function lateRows(incoming: readonly Incoming[], before: States): Key[] {
@@ -187,7 +200,7 @@ function lateRows(incoming: readonly Incoming[], before: States): Key[] {
 function applyInOrder(incoming: readonly Incoming[], before: States, past: readonly PastVersion[]): Transition[] {
   const states = new Map(before);
   const history = Map.groupBy(past, nameOf);
-  return incoming.map((one) => {
+  return each(incoming, (one) => {
     const name = nameOf(keyOf(one));
     const current = states.get(name);
     const older = history.get(name) ?? [];

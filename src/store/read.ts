@@ -5,11 +5,11 @@
  * @see https://hl7.org/fhir/R4/http.html#read
  */
 import type { Tx } from '../db.ts';
-import { sql, type Sql } from '../db/sql.ts';
+import { join, sql, type Sql } from '../db/sql.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import { compileBinaryRead } from './binary.ts';
-import { isRow } from './locate.ts';
+import { isAmong, isRow } from './locate.ts';
 import type { Row } from './row.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -43,6 +43,32 @@ export function compileRead(visibility: Visibility, type: string, id: string): S
       ${decided.decidedBy} as decided_by
     from resource r ${decided.join}
     where ${isRow(type, id, 'r')} and ${decided.where}`;
+}
+
+/**
+ * Rows as they stand, and will until the transaction ends: what is worked out from one of them loses nobody's update. Locked in
+ * one order for everybody, the order of a commit.
+ */
+export async function readRowsForChange(
+  tx: Tx,
+  visibility: Visibility,
+  keys: readonly { readonly type: string; readonly id: string }[],
+): Promise<Row[]> {
+  const known = keys.filter(({ type, id }) => typeCode(type) !== undefined && idPattern.test(id));
+  if (known.length === 0) return [];
+  const types = Map.groupBy(known, ({ type }) => type);
+  const among = Array.from(types, ([type, some]) => {
+    const ids = some.map(({ id }) => id);
+    return sql`(r.type = ${typeCode(type)} and ${isAmong(type, ids, 'r')})`;
+  });
+  const rows = await tx.query<StoredRow>(sql`
+    select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body,
+      ${visibility.decidedBy('r')} as decided_by
+    from resource r
+    where (${join(among, ' or ')}) and ${visibility.where('r')}
+    order by r.bucket, r.type, r.id
+    for update of r`);
+  return rows.map(toRow);
 }
 
 export interface VersionKey {

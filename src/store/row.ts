@@ -14,6 +14,8 @@ export interface Write {
   readonly owner: string;
   /** The version the writer read (`If-Match`). */
   readonly ifVersion?: number;
+  /** Of an update: only when there is no such resource (`If-None-Match: *`). */
+  readonly isNew?: boolean;
   /**
    * Of a draft. `merge`: top-level elements the draft lacks stay as they are. `delete`: as the kind, but what is not stored
    * needs no deletion: a sender may take back what the hub never heard of. Default `replace`.
@@ -31,6 +33,7 @@ export interface Write {
 
 export interface Written {
   /**
+   * `created`: there was none, or a deleted one that is back.
    * `superseded`: a late older state, kept in history; the current content is restated as the version after it.
    * `absent`: a draft took back what is not stored; nothing was written, and there is no version.
    */
@@ -40,6 +43,7 @@ export interface Written {
   readonly id: string;
   readonly version: number;
   readonly lastUpdated: Date;
+  readonly isDeleted: boolean;
   /** Current state, as it will be read. */
   readonly body: string;
   readonly patient: string | undefined;

@@ -143,6 +143,7 @@ export function advance(
       hint: 'Read it again and repeat the change on the current version.',
     });
   }
+  if (write.isNew && !current.isDeleted) throw new Problem('conflict', 'the resource exists');
   if (isDeletion(write)) return remove(current, at);
   // LEAKS 34: another patient would take the row's past along.
   if (patients.patient !== current.patient) {
@@ -170,7 +171,8 @@ export function advance(
     precedence: write.precedence ?? current.precedence,
     body: writeBody(resource, id, version, lastUpdated),
   };
-  return { outcome: 'updated', state, resource, past: [current] };
+  // FHIR R4 http.html#update: what comes back to life is created.
+  return { outcome: current.isDeleted ? 'created' : 'updated', state, resource, past: [current] };
 }
 
 /** The late state is kept as a version of its own; the current content follows it, so that it stays the last word. */

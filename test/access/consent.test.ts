@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { compileConsent, endConsent } from '../../src/access/consent.ts';
+import { compileConsent, withdrawConsent } from '../../src/access/consent.ts';
 import { ownerOf } from '../../src/access/owner.ts';
 import type { Principal } from '../../src/access/principal.ts';
 import type { Database } from '../../src/db.ts';
@@ -85,7 +85,7 @@ describe('a Consent and its rules', () => {
   it('a deleted Consent has no rules', async () => {
     await link('p1', 'p2');
     await write(givenSelf('p1'));
-    await database.inTransaction((tx) => endConsent(tx, 'c1'));
+    await database.inTransaction((tx) => withdrawConsent(tx, { id: 'c1', patient: 'p1' }));
     assert.deepEqual(await rules(), []);
   });
 

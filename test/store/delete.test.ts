@@ -74,7 +74,7 @@ describe('commit of a deletion (FHIR R4 http.html#delete)', () => {
     await remove('Patient', 'd-4');
     assert.equal((await remove('Patient', 'd-4'))[0]?.outcome, 'unchanged');
     const [again] = await store(resource);
-    assert.deepEqual([again?.outcome, again?.version], ['updated', 3]);
+    assert.deepEqual([again?.outcome, again?.version], ['created', 3]);
     const found = await findByIdentifier(world.database, all, { type: 'Patient', system: 'urn:test', value: 'back' });
     assert.deepEqual(
       found.map(({ id }) => id),
@@ -98,7 +98,7 @@ describe('commit of a deletion (FHIR R4 http.html#delete)', () => {
     await store(observation, { kind: 'draft', precedence: 3 });
     await store(observation, { kind: 'draft', mode: 'delete', precedence: 0 });
     const [again] = await store(observation, { kind: 'draft', precedence: 1 });
-    assert.equal(again?.outcome, 'updated');
+    assert.equal(again?.outcome, 'created');
     assert.equal((await readRow(world.database, all, 'Observation', 'd-6-o'))?.isDeleted, false);
   });
 
