@@ -5,6 +5,7 @@
  * @see https://hl7.org/fhir/R4/http.html
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
 import { HttpProblem } from './respond.ts';
 
@@ -19,6 +20,13 @@ export interface Incoming {
   readonly headers: IncomingHttpHeaders;
   /** @throws Problem too-long, structure */
   readonly text: () => Promise<string>;
+  /** Of an entry of a Bundle: its resource, parsed with the Bundle. */
+  readonly resource?: unknown;
+}
+
+/** The body as JSON. @throws Problem too-long, structure */
+export async function jsonOf({ resource, text }: Incoming): Promise<unknown> {
+  return resource ?? parseJson(await text());
 }
 
 /** R4 resources stay far below; documents beyond it belong to Binary storage. */

@@ -7,8 +7,10 @@ import type { Audit, AuditEntry } from '../access/audit.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Database, Tx } from '../db.ts';
+import type { SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Incoming } from './incoming.ts';
+import type { Intent } from './intent.ts';
 import type { Match } from './match.ts';
 import type { Answer } from './respond.ts';
 
@@ -76,7 +78,7 @@ export interface Plan {
 }
 
 /** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
-export type InteractionCode = 'read' | 'vread' | 'create' | 'update' | 'search-type' | 'operation';
+export type InteractionCode = TypeInteraction | SystemInteraction | 'operation';
 
 /**
  * `[base]/$x`, `[base]/[type]/$x`, `[base]/[type]/[id]/$x`, and of a past version `[base]/[type]/[id]/_history/[vid]/$x`.
@@ -105,4 +107,10 @@ export interface Interaction {
   readonly isWrite: boolean;
   /** @throws Problem for whatever can be refused without asking the database */
   prepare(call: Call): Promise<Plan>;
+  /** Of a write: what it means, not yet validated, for a transaction that commits it together with others. @throws Problem */
+  intend?(call: Call): Promise<Intent>;
+  /** It takes a condition in the place of an id. */
+  readonly isConditional?: boolean;
+  /** What else the same route serves, by what its body says. */
+  readonly also?: readonly InteractionCode[];
 }

@@ -2,7 +2,7 @@
  * The table of routes under the FHIR base. What is not in it is not served, and the CapabilityStatement is made from it, so
  * the two cannot differ.
  */
-import type { ServedOperation, TypeInteraction } from '../fhir/capability.ts';
+import type { ServedOperation, SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
@@ -14,12 +14,13 @@ import { isServedFor, operationRoutes, type OperationInteraction } from './opera
 import { subsumes } from './operations/subsumes.ts';
 import { translate } from './operations/translate.ts';
 import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
+import { conditionalPatch, patch } from './patch.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost } from './search.ts';
-import { create, update } from './write.ts';
+import { conditionalRemove, conditionalUpdate, create, remove, update } from './write.ts';
 
 export interface Route {
-  readonly method: 'get' | 'post' | 'put';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** Below the FHIR base, as Express writes it; `:type` stands for every resource type. */
   readonly path: string;
   readonly interaction: Interaction;
@@ -36,6 +37,11 @@ export const routes: readonly Route[] = [
   { method: 'get', path: '/:type/:id/_history/:version', interaction: vread },
   { method: 'post', path: '/:type', interaction: create },
   { method: 'put', path: '/:type/:id', interaction: update },
+  { method: 'put', path: '/:type', interaction: conditionalUpdate },
+  { method: 'patch', path: '/:type/:id', interaction: patch },
+  { method: 'patch', path: '/:type', interaction: conditionalPatch },
+  { method: 'delete', path: '/:type/:id', interaction: remove },
+  { method: 'delete', path: '/:type', interaction: conditionalRemove },
 ];
 
 /** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
@@ -62,11 +68,30 @@ export function fixedTypeOf(route: Route): string | undefined {
 /** Types with routes of their own; the routes of `:type` are not theirs. */
 export const fixedTypes: ReadonlySet<string> = new Set(routes.map(fixedTypeOf).filter((type) => type !== undefined));
 
+function routesOf(type: string): Route[] {
+  const wanted = fixedTypes.has(type) ? type : undefined;
+  return routes.filter((route) => !isOfSystem(route) && fixedTypeOf(route) === wanted);
+}
+
+function isOfSystem({ path }: Route): boolean {
+  return !/^\/(:type|[A-Z])/.test(path);
+}
+
 /** What is served for a type, for the CapabilityStatement. */
 export function interactionsOf(type: string): TypeInteraction[] {
-  const wanted = fixedTypes.has(type) ? type : undefined;
-  const served = routes.filter((route) => fixedTypeOf(route) === wanted).map(({ interaction }) => interaction.code);
-  return [...new Set(served)].filter((code) => code !== 'operation');
+  const codes = routesOf(type).map(({ interaction }) => interaction.code);
+  return [...new Set(codes)].filter((code) => code !== 'operation') as TypeInteraction[];
+}
+
+/** What is served for the whole server. */
+export function systemInteractions(): SystemInteraction[] {
+  const codes = routes.filter(isOfSystem).map(({ interaction: { code, also = [] } }) => [code, ...also]);
+  return [...new Set(codes.flat())].filter((code) => code !== 'operation') as SystemInteraction[];
+}
+
+/** True when an interaction of the type takes a condition in the place of an id. */
+export function isConditional(type: string, code: TypeInteraction): boolean {
+  return routesOf(type).some(({ interaction }) => interaction.code === code && interaction.isConditional);
 }
 
 /** What may be invoked on a type, or without one on the whole server, for the CapabilityStatement. */

@@ -32,8 +32,8 @@ export interface ServedOperation {
 export interface ServedType {
   readonly interactions: readonly TypeInteraction[];
   readonly operations?: readonly ServedOperation[];
-  readonly conditionalCreate?: boolean;
-  readonly conditionalUpdate?: boolean;
+  /** Interactions that take a condition in the place of an id. */
+  readonly conditional?: readonly TypeInteraction[];
 }
 
 export interface Capability {
@@ -45,6 +45,8 @@ export interface Capability {
   /** What is routed for a type; undefined for a type that is not served. */
   readonly types: (type: string) => ServedType | undefined;
   readonly system?: readonly SystemInteraction[];
+  /** Media types a patch may have. */
+  readonly patchFormats?: readonly string[];
   readonly operations?: readonly ServedOperation[];
   /** `{base}/oauth/...` for SMART; omitted when the server has no authorization server to name. */
   readonly oauth?: { readonly token: string; readonly authorize?: string };
@@ -66,6 +68,7 @@ export function buildCapability(capability: Capability): AnyResource {
     implementation: { description: software.name, url: base },
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'json'],
+    ...listed('patchFormat', capability.patchFormats ?? []),
     rest: [
       {
         mode: 'server',
@@ -87,6 +90,7 @@ function listed(name: string, items: readonly unknown[]): Record<string, unknown
 }
 
 function describeType(type: string, served: ServedType): object {
+  const { conditional = [] } = served;
   const isSearched = served.interactions.includes('search-type');
   const params = isSearched ? [...searchParams(type).values()].filter(isSearchable) : [];
   return {
@@ -96,8 +100,10 @@ function describeType(type: string, served: ServedType): object {
     versioning: 'versioned-update',
     readHistory: served.interactions.includes('vread'),
     updateCreate: served.interactions.includes('update'),
-    conditionalCreate: served.conditionalCreate ?? false,
-    conditionalUpdate: served.conditionalUpdate ?? false,
+    conditionalCreate: conditional.includes('create'),
+    conditionalRead: served.interactions.includes('read') ? 'full-support' : 'not-supported',
+    conditionalUpdate: conditional.includes('update'),
+    conditionalDelete: conditional.includes('delete') ? 'multiple' : 'not-supported',
     ...listed('searchParam', params.map(describeParam)),
     ...listed('operation', served.operations ?? []),
   };

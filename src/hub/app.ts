@@ -14,7 +14,8 @@ import { hl7Router } from '../api/hl7v2.ts';
 import { opsRouter } from '../api/ops.ts';
 import type { Reporter } from '../api/interaction.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
-import { interactionsOf, operationsOf } from '../api/routes.ts';
+import { patchFormats } from '../api/patch.ts';
+import { interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
@@ -155,7 +156,13 @@ function capabilityOf({ fhirBase }: Addresses): object {
     base: fhirBase,
     software: { name, version },
     date: new Date().toISOString(),
-    types: (type) => ({ interactions: interactionsOf(type), operations: operationsOf(type) }),
+    types: (type) => {
+      const interactions = interactionsOf(type);
+      const conditional = interactions.filter((code) => isConditional(type, code));
+      return { interactions, conditional, operations: operationsOf(type) };
+    },
+    system: systemInteractions(),
+    patchFormats,
     operations: operationsOf(),
   });
 }

@@ -232,8 +232,7 @@ describe('the FHIR facade', () => {
       ['XML wanted', 'GET', 'Patient/x', { accept: 'application/fhir+xml' }, 406],
       ['XML wanted by _format', 'GET', 'Patient?_format=xml', {}, 406],
       ['an unknown type', 'GET', 'Patience', {}, 404],
-      ['DELETE, which is not served', 'DELETE', 'Patient/x', {}, 405],
-      ['PATCH, which is not served', 'PATCH', 'Patient/x', {}, 405],
+      ['PUT of a version, which is not served', 'PUT', 'Patient/x/_history/1', {}, 405],
       ['a path that is none', 'GET', 'Patient/x/y/z', {}, 404],
       ['a path that cannot be decoded', 'GET', 'Patient/%ff', {}, 400],
       ['a long URL', 'GET', `Patient?name=${'x'.repeat(9_000)}`, {}, 414],
@@ -307,7 +306,7 @@ describe('the FHIR facade', () => {
       const resources = json['rest'][0].resource as { type: string; interaction: { code: string }[] }[];
       const codes = (type: string): string[] =>
         resources.find((resource) => resource.type === type)?.interaction.map(({ code }) => code) ?? [];
-      assert.deepEqual(codes('Observation'), ['search-type', 'read', 'vread', 'create', 'update']);
+      assert.deepEqual(codes('Observation'), ['search-type', 'read', 'vread', 'create', 'update', 'patch', 'delete']);
       assert.deepEqual(codes('AuditEvent'), ['search-type', 'read']);
     });
 

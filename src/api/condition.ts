@@ -1,0 +1,116 @@
+/**
+ * What stands for an id in a conditional interaction, or in a reference of a transaction: a search that must find one resource.
+ * A condition that says nothing, or names a parameter the hub does not know, is refused; read leniently it would match widely.
+ *
+ * @see https://hl7.org/fhir/R4/http.html#ccreate
+ * @see https://hl7.org/fhir/R4/http.html#cond-update
+ */
+import { visibility, written } from '../access/predicate.ts';
+import type { Principal } from '../access/principal.ts';
+import { requireScope } from '../access/scope.ts';
+import type { Tx } from '../db.ts';
+import { Problem } from '../fhir/problem.ts';
+import { parseSearch, type SearchRequest } from '../fhir/search.ts';
+import { samePerson } from '../identity/link.ts';
+import { compartmentsOf, patientsNamed } from '../store/search.ts';
+import { selectPage } from '../store/select.ts';
+import type { Visibility } from '../store/visibility.ts';
+import { cursorBinding } from './cursor.ts';
+import type { Facade } from './interaction.ts';
+import { HttpProblem, statusOf } from './respond.ts';
+import { aliasesOf, requireFilters, seenBy } from './search.ts';
+
+export interface Condition {
+  readonly request: SearchRequest;
+  /** Equal for conditions that say the same, in whatever order. */
+  readonly key: string;
+}
+
+type Server = Pick<Facade, 'base' | 'now' | 'cursorKey'>;
+
+/** @throws HttpProblem 412 for one without a parameter, 400 for one with an unknown parameter */
+export function readCondition(type: string, query: string, { base, now }: Server): Condition {
+  const request = parse(type, query.replace(/^\?/, ''), { handling: 'strict', base, now: now() });
+  if (request.filters.length === 0) {
+    throw new HttpProblem(412, 'multiple-matches', 'the condition chooses no resource', {
+      hint: 'Name a search parameter with its value, best an identifier: system|value.',
+    });
+  }
+  const parameters = request.parameters.map(([name, value]) => `${name}=${value}`).toSorted();
+  return { request, key: `${type}?${parameters.join('&')}` };
+}
+
+/** Where the body is a resource too, what is wrong with the condition is still a bad request. */
+function parse(...[type, query, options]: Parameters<typeof parseSearch>): SearchRequest {
+  try {
+    return parseSearch(type, query, options);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const { code, message, expression, hint } = error;
+    throw new HttpProblem(statusOf(error, false), code, message, {
+      expression,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
+export interface Matching {
+  readonly facade: Server;
+  readonly principal: Principal;
+  readonly condition: Condition;
+  /** One more than this tells that there are too many. */
+  readonly limit: number;
+}
+
+/**
+ * Ids of what the caller wrote and the condition describes (LEAKS 23): what others wrote is no match, whoever may see it, so a
+ * conditional create makes the caller's own resource beside a hidden one.
+ */
+export async function matchWritten(tx: Tx, owner: string, matching: Matching): Promise<string[]> {
+  const { principal, condition } = matching;
+  const { type } = condition.request;
+  requireScope(principal, type, 's');
+  return match(tx, written(principal, owner, { interaction: 's', types: [type] }), matching);
+}
+
+/** Ids of what the caller may see and a reference describes. */
+export async function matchVisible(tx: Tx, matching: Matching): Promise<string[]> {
+  const { principal, condition } = matching;
+  const { type } = condition.request;
+  requireScope(principal, type, 's');
+  requireFilters(principal, condition.request);
+  return match(tx, visibility(principal, { interaction: 's', types: [type] }), matching);
+}
+
+async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<string[]> {
+  const { facade, principal, condition, limit } = matching;
+  const request: SearchRequest = { ...neutral, ...pickChoice(condition.request), count: limit + 1 };
+  const context = principal.patient ?? principal.self;
+  const [aliases, within] = await Promise.all([
+    aliasesOf(tx, patientsNamed(request)),
+    context === undefined ? undefined : samePerson(tx, context),
+  ]);
+  // A record in which nothing can lie is asked for nothing.
+  if (compartmentsOf(request, aliases, within)?.length === 0) return [];
+  const seal = { key: facade.cursorKey, boundTo: cursorBinding(principal, request.type, request.parameters) };
+  const { rows } = await selectPage(tx, visible, request, { seal, aliases, within, visibilityOf: seenBy(principal) });
+  return rows.map(({ id }) => id);
+}
+
+/** What chooses resources; what shapes an answer has no meaning in a condition. */
+function pickChoice({
+  type,
+  filters,
+  parameters,
+}: SearchRequest): Pick<SearchRequest, 'type' | 'filters' | 'parameters'> {
+  return { type, filters, parameters };
+}
+const neutral = { sort: [], total: 'none', issues: [] } as const;
+
+/** @see https://hl7.org/fhir/R4/http.html#cond-update Multiple matches: 412, "the client's criteria were not selective enough" */
+export function tooMany(expression?: string): HttpProblem {
+  return new HttpProblem(412, 'multiple-matches', 'the condition describes more than one resource', {
+    ...(expression === undefined ? {} : { expression }),
+    hint: 'Describe one resource, best by an identifier: system|value.',
+  });
+}

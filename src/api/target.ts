@@ -1,0 +1,133 @@
+/**
+ * What each write of a transaction is about: the id its URL names, or what its condition describes. Conditions see what was there
+ * before the transaction, without what it deletes.
+ */
+import { written as rowsWritten } from '../access/predicate.ts';
+import type { Tx } from '../db.ts';
+import { atIndex, Problem } from '../fhir/problem.ts';
+import { lockNames } from '../store/lock.ts';
+import { readRowsForChange } from '../store/read.ts';
+import type { Row } from '../store/row.ts';
+import { matchWritten, tooMany, type Condition } from './condition.ts';
+import type { Intent, Writer } from './intent.ts';
+import { HttpProblem } from './respond.ts';
+
+/** Resources one conditional delete takes away: a mistaken condition empties no record. */
+export const conditionalDeletesMax = 100;
+
+/** What an intent is about, once its condition was looked up. */
+export type Target =
+  | { readonly kind: 'ids'; readonly ids: readonly string[] }
+  | { readonly kind: 'new'; readonly id?: string; readonly isNew?: boolean }
+  | { readonly kind: 'found'; readonly row: Row }
+  | { readonly kind: 'same'; readonly as: number };
+
+/** @throws Problem with the `index` of the intent */
+export async function findTargets(tx: Tx, writer: Writer, intents: readonly Intent[]): Promise<Target[]> {
+  // Whoever runs the same condition waits here, and then finds what the one before made.
+  const names = intents.flatMap(({ condition, owner }) => (condition ? [`condition ${owner} ${condition.key}`] : []));
+  await lockNames(tx, names);
+  const first = new Map<string, number>();
+  const targets = await Promise.all(
+    intents.map(async (intent, index): Promise<Target> => {
+      const { condition, id } = intent;
+      if (condition === undefined) return id === undefined ? { kind: 'new' } : { kind: 'ids', ids: [id] };
+      try {
+        if (intent.kind !== 'delete') {
+          const same = first.get(condition.key);
+          if (same !== undefined) return sameAs(intents, same, intent);
+          first.set(condition.key, index);
+        }
+        return await findTarget(tx, writer, intent, condition);
+      } catch (error) {
+        throw atIndex(index, error);
+      }
+    }),
+  );
+  const gone = new Set(
+    intents.flatMap(({ kind, type }, index) =>
+      kind === 'delete' ? idsOf(targets[index] as Target).map((id) => `${type}/${id}`) : [],
+    ),
+  );
+  return targets.map((target) =>
+    target.kind === 'found' && gone.has(`${target.row.type}/${target.row.id}`) ? { kind: 'new' } : target,
+  );
+}
+
+/** Said twice in one transaction, a conditional create makes one resource; other writes would overlap. */
+function sameAs(intents: readonly Intent[], as: number, { kind }: Intent): Target {
+  if (kind === 'create' && intents[as]?.kind === 'create') return { kind: 'same', as };
+  throw new HttpProblem(400, 'duplicate', 'two entries have the same condition');
+}
+
+async function findTarget(tx: Tx, writer: Writer, intent: Intent, condition: Condition): Promise<Target> {
+  const { kind, type, owner, resource } = intent;
+  const limit = kind === 'delete' ? conditionalDeletesMax : 1;
+  const ids = await matchWritten(tx, owner, { ...writer, condition, limit });
+  if (ids.length > limit) throw kind === 'delete' ? tooManyToDelete() : tooMany();
+  const [id] = ids;
+  if (kind === 'delete') return { kind: 'ids', ids };
+  if (id === undefined) {
+    if (kind === 'patch') throw new Problem('not-found', 'nothing to patch');
+    // http.html#cond-update: "No matches, id provided: the server treats the interaction as an Update as Create".
+    return {
+      kind: 'new',
+      ...(kind === 'update' && resource?.id !== undefined ? { id: resource.id, isNew: true } : {}),
+    };
+  }
+  if (kind === 'create') {
+    const visible = rowsWritten(writer.principal, owner, { interaction: 's', types: [type] });
+    const [row] = await readRowsForChange(tx, visible, [{ type, id }]);
+    return row === undefined ? { kind: 'new' } : { kind: 'found', row };
+  }
+  if (kind === 'update' && resource?.id !== undefined && resource.id !== id) {
+    throw new HttpProblem(400, 'invalid', 'the id of the resource is not the id of what the condition describes', {
+      expression: `${type}.id`,
+    });
+  }
+  return { kind: 'ids', ids: [id] };
+}
+
+function tooManyToDelete(): HttpProblem {
+  return new HttpProblem(
+    412,
+    'multiple-matches',
+    `the condition describes more than ${conditionalDeletesMax} resources`,
+    {
+      hint: 'Delete them in smaller sets.',
+    },
+  );
+}
+
+/**
+ * What is patched, as it stands and stays; by `Type/id`. Every row of the transaction is locked with it, in one order, so that
+ * two transactions that patch and write the same rows do not wait for each other in a circle.
+ */
+export async function readPatched(
+  tx: Tx,
+  { principal }: Writer,
+  intents: readonly Intent[],
+  targets: readonly Target[],
+): Promise<ReadonlyMap<string, Row>> {
+  const patched = intents.find(({ kind }) => kind === 'patch');
+  if (patched === undefined) return new Map();
+  const keys = intents.flatMap(({ type }, index) => idsOf(targets[index] as Target).map((id) => ({ type, id })));
+  const visible = rowsWritten(principal, patched.owner, { interaction: 'u', types: intents.map(({ type }) => type) });
+  const rows = await readRowsForChange(tx, visible, keys);
+  return new Map(rows.map((row) => [`${row.type}/${row.id}`, row]));
+}
+
+export const idsOf = (target: Target): readonly string[] => (target.kind === 'ids' ? target.ids : []);
+
+export function idOf(target: Target, targets: readonly Target[]): string | undefined {
+  switch (target.kind) {
+    case 'ids':
+      return target.ids[0];
+    case 'new':
+      return target.id;
+    case 'found':
+      return target.row.id;
+    default:
+      return idOf(targets[target.as] as Target, targets);
+  }
+}
