@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/http.html
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { parseJson } from '../fhir/json.ts';
+import { parseReceivedJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
 import { HttpProblem } from './respond.ts';
 
@@ -26,7 +26,7 @@ export interface Incoming {
 
 /** The body as JSON. @throws Problem too-long, structure */
 export async function jsonOf({ resource, text }: Incoming): Promise<unknown> {
-  return resource ?? parseJson(await text());
+  return resource ?? parseReceivedJson(await text());
 }
 
 /** R4 resources stay far below; documents beyond it belong to Binary storage. */

@@ -71,7 +71,25 @@ export function numberOf(value: unknown): number {
  * @throws Problem structure: no JSON, nested deeper than {@link jsonDepthMax}, or a key that would reach a prototype
  */
 export function parseJson(text: string): unknown {
-  const needsRaw = scan(text);
+  return parse(text, scan(text).needsRaw);
+}
+
+/**
+ * As `parseJson`, for what somebody sends: a name that stands twice in one object is refused. JSON.parse would take the last,
+ * another reader the first (RFC 8259 section 4), and so two of them would see two records.
+ */
+export function parseReceivedJson(text: string): unknown {
+  const { needsRaw, members } = scan(text);
+  const value = parse(text, needsRaw);
+  if (countMembers(value, needsRaw) !== members) {
+    throw new Problem('structure', 'an object has two members of the same name', {
+      hint: describeRepeated(text),
+    });
+  }
+  return value;
+}
+
+function parse(text: string, needsRaw: boolean): unknown {
   try {
     const isPlain = !needsRaw && !mayReachPrototype.test(text);
     return isPlain ? JSON.parse(text) : json.parse(text, keepRaw);
@@ -84,16 +102,19 @@ export function parseJson(text: string): unknown {
 const mayReachPrototype = /__proto__|\\u005f/i;
 
 /**
- * One pass before parsing: refuses depth, so that nothing recursive (the reviver, validation) ever sees a deep body, and
- * tells whether JSON.parse alone would change a number (`1.50`, `1e3`, 17 digits).
+ * One pass before parsing: refuses depth, so that nothing recursive (the reviver, validation) ever sees a deep body, tells
+ * whether JSON.parse alone would change a number (`1.50`, `1e3`, 17 digits), and counts the members of all objects.
  */
-function scan(text: string): boolean {
+function scan(text: string): { needsRaw: boolean; members: number } {
   let depth = 0;
+  let members = 0;
   let needsRaw = false;
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
     if (char === 0x22) {
       at = endOfString(text, at);
+    } else if (char === 0x3a) {
+      members++;
     } else if (char === 0x7b || char === 0x5b) {
       if (++depth > jsonDepthMax) {
         throw new Problem('structure', `the body is nested deeper than ${jsonDepthMax} levels`);
@@ -106,8 +127,40 @@ function scan(text: string): boolean {
       at = end - 1;
     }
   }
-  return needsRaw;
+  return { needsRaw, members };
 }
+
+function countMembers(value: unknown, mayBeRaw: boolean): number {
+  if (typeof value !== 'object' || value === null || (mayBeRaw && isRawNumber(value))) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += countMembers(item, mayBeRaw);
+    return count;
+  }
+  for (const name in value) count += 1 + countMembers((value as Record<string, unknown>)[name], mayBeRaw);
+  return count;
+}
+
+/** Names the first member that its object already has; a name is shown when it looks like an element's. */
+function describeRepeated(text: string): string {
+  const objects: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '{' || char === '[') objects.push(new Set());
+    else if (char === '}' || char === ']') objects.pop();
+    else if (char === '"') {
+      const end = endOfString(text, at);
+      const isName = /^\s*:/.test(text.slice(end + 1, end + 1 + spaceMax));
+      const name = isName ? (JSON.parse(text.slice(at, end + 1)) as string) : '';
+      if (isName && objects.at(-1)?.has(name)) return `Send ${/^\w{1,64}$/.test(name) ? name : 'each name'} once.`;
+      if (isName) objects.at(-1)?.add(name);
+      at = end;
+    }
+  }
+  return 'Send each name once.';
+}
+/** White space looked at between a name and its colon, for the sake of a hint. */
+const spaceMax = 16;
 
 /** The same value with plain JavaScript numbers, for libraries that compute; values without raw numbers are returned as they are. */
 export function plainNumbers(value: unknown): unknown {

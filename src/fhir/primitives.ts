@@ -17,7 +17,9 @@ const textOf =
   (check: (text: string) => string | undefined): PrimitiveCheck =>
   (value) => {
     if (typeof value !== 'string') return 'expected a JSON string';
-    return value === '' ? 'a string is never empty' : check(value);
+    if (value === '') return 'a string is never empty';
+    // Half a surrogate pair is no character: no encoding could send it back.
+    return value.isWellFormed() ? check(value) : 'a string is Unicode text';
   };
 
 const matching = (pattern: RegExp, reason: string): PrimitiveCheck =>
@@ -52,13 +54,17 @@ const integer =
     return Number.isInteger(number) && number >= low && number <= 2_147_483_647 ? undefined : reason;
   };
 
-const uri = matching(/^\S*$/, 'a URI holds no white space');
+// oxlint-disable-next-line no-control-regex -- those characters are the rule
+const unbroken = /^[^\s\u0000-\u001f]*$/;
+const uri = matching(unbroken, 'a URI holds no white space and no control characters');
+// oxlint-disable-next-line no-control-regex -- those characters are the rule
+const codePattern = /^[^\s\u0000-\u001f]+( [^\s\u0000-\u001f]+)*$/;
 
 const checks: Record<string, PrimitiveCheck> = {
   base64Binary: textOf((text) => (isBase64(text) ? undefined : 'not base64')),
   boolean: (value) => (typeof value === 'boolean' ? undefined : 'expected true or false'),
   canonical: uri,
-  code: matching(/^\S+( \S+)*$/, 'a code has no white space around it and single spaces inside'),
+  code: matching(codePattern, 'a code has no white space around it and single spaces inside'),
   date: dated(isDay, 'not a date: YYYY, YYYY-MM or YYYY-MM-DD'),
   dateTime: dated(
     (precision, text) => isDay(precision) || isTimed(precision, text),
@@ -77,7 +83,7 @@ const checks: Record<string, PrimitiveCheck> = {
   uri,
   url: uri,
   uuid: matching(/^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'not a UUID: urn:uuid: and lower-case hex'),
-  xhtml: textOf(narrativeProblem),
+  xhtml: textOf((text) => (control.test(text) ? 'XHTML holds no control characters' : narrativeProblem(text))),
 };
 
 /** undefined for a type that is no primitive. */
@@ -85,7 +91,12 @@ export function primitiveCheck(type: string): PrimitiveCheck | undefined {
   return Object.hasOwn(checks, type) ? checks[type] : undefined;
 }
 
+/** Far beyond what anything measures or costs, and within what PostgreSQL's numeric takes. */
+const decimalLengthMax = 100;
+
 function finite(value: unknown): string | undefined {
+  if (isRawNumber(value) && value.rawJSON.length > decimalLengthMax)
+    return `a decimal is written in at most ${decimalLengthMax} characters`;
   return Number.isFinite(numberOf(value)) ? undefined : 'a decimal is within the range of a double';
 }
 

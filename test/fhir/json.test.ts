@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { decimal, jsonDepthMax, numberOf, parseJson, plainNumbers } from '../../src/fhir/json.ts';
+import { decimal, jsonDepthMax, numberOf, parseJson, parseReceivedJson, plainNumbers } from '../../src/fhir/json.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 
 describe('JSON that keeps digits (R4 datatypes.html#decimal)', () => {
@@ -58,5 +58,41 @@ describe('JSON that is refused', () => {
   it('but a text that speaks of one is fine, and so is the deepest allowed body', () => {
     assert.deepEqual(parseJson('{"div":"__proto__ [[[ \\\\"}'), { div: '__proto__ [[[ \\' });
     assert.ok(parseJson(`${'['.repeat(jsonDepthMax)}${']'.repeat(jsonDepthMax)}`));
+  });
+});
+
+describe('a name twice in one object (RFC 8259 section 4) is refused in what is received', () => {
+  const refused: [string, string][] = [
+    ['{"a":1,"a":2}', 'Send a once.'],
+    ['{"a":1,"b":[{"c":1},{"c":1,"d":{},"c":1.50}]}', 'Send c once.'],
+    ['{"a":1,"\\u0061":1}', 'Send a once.'],
+    ['{"a b":":","a b":2}', 'Send each name once.'],
+    ['{"a" : 1, "a"\n: 1}', 'Send a once.'],
+  ];
+  for (const [text, hint] of refused) {
+    it(text, () =>
+      assert.throws(
+        () => parseReceivedJson(text),
+        (error) => error instanceof Problem && error.code === 'structure' && error.hint === hint,
+      ),
+    );
+  }
+  for (const text of [
+    '{"a":{"a":1},"b":[{"a":1},{"a":1}]}',
+    '{"a":"{\\"a\\":1,\\"a\\":1}"}',
+    '{"v":1.50,"w":[1e3,{"x":-0}]}',
+    '[]',
+    '7',
+  ]) {
+    it(`${text} is fine`, () => assert.equal(JSON.stringify(parseReceivedJson(text)), text));
+  }
+  it('never refuses what JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        fc.pre(!text.includes('__proto__'));
+        assert.equal(JSON.stringify(parseReceivedJson(text)), text);
+      }),
+    );
   });
 });

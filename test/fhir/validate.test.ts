@@ -6,7 +6,7 @@ import { evaluate } from '../../src/fhir/fhirpath.ts';
 import { parseJson, plainNumbers } from '../../src/fhir/json.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
-import { assertValid, validate } from '../../src/fhir/validate.ts';
+import { assertValid, examine, validate } from '../../src/fhir/validate.ts';
 import { corpusExamples, examples, observation } from './examples.ts';
 
 const base = { resourceType: 'Observation', status: 'final', code: { text: 'x' } };
@@ -37,6 +37,15 @@ describe('a valid resource has no issues', () => {
       'a contained resource that is referred to',
       { contained: [{ resourceType: 'Patient', id: 'p' }], subject: { reference: '#p' } },
     ],
+    ['a value and its extension are one value of a choice', { valueString: 'x', _valueString: { id: 'a' } }],
+    [
+      'a shorter list of extensions: what is not there is null',
+      { meta: { profile: ['http://a', 'http://b'], _profile: [{ id: 'x' }] } },
+    ],
+    [
+      'a modifier extension on a backbone element',
+      { component: [{ code: { text: 'c' }, modifierExtension: [{ url: 'http://x', valueString: 'y' }] }] },
+    ],
     ['an instant with a leap second', { issued: '2016-12-31T23:59:60Z' }],
     ['a URN reference', { subject: { reference: 'urn:uuid:91824e53-f7bc-f812-8880-cd40f8ec7602' } }],
   ];
@@ -66,6 +75,41 @@ describe('what is wrong is named, with its FHIRPath', () => {
     ['an empty object (ele-1)', { subject: {} }, 'structure Observation.subject'],
     ['null', { subject: null }, 'structure Observation.subject'],
     ['null in a list without a partner', { category: [null] }, 'structure Observation.category[0]'],
+    [
+      'null in both lists of a primitive (json.html#primitive)',
+      { meta: { profile: ['http://a', null], _profile: [null, null] } },
+      'structure Observation.meta.profile[1],structure Observation.meta._profile[1]',
+    ],
+    ['a sibling without id and extension', { _status: {} }, 'structure Observation._status'],
+    [
+      'a sibling that holds more than id and extension',
+      { _status: { value: 'final' } },
+      'structure Observation._status.value',
+    ],
+    ['a sibling of what is no primitive', { _subject: { id: 'a' } }, 'structure Observation._subject'],
+    [
+      'two types of a choice, one by its extension alone',
+      { valueString: 'x', _valueInteger: { extension: [{ url: 'http://x', valueString: 'y' }] } },
+      'structure Observation.value',
+    ],
+    ['an extension without url', { extension: [{ valueString: 'x' }] }, 'required Observation.extension[0].url'],
+    [
+      'a modifier extension where R4 has none',
+      { subject: { reference: 'Patient/1', modifierExtension: [{ url: 'http://x', valueString: 'y' }] } },
+      'structure Observation.subject.modifierExtension',
+    ],
+    [
+      'a decimal of 101 characters',
+      parseJson(`{"valueQuantity":{"value":0.${'1'.repeat(99)}}}`) as object,
+      'value Observation.valueQuantity.value',
+    ],
+    ['half a surrogate pair', { valueString: 'a\ud800' }, 'value Observation.valueString'],
+    ['a URI with a space', { identifier: [{ system: 'a b' }] }, 'value Observation.identifier[0].system'],
+    [
+      'a number for a string, deep inside',
+      { note: [{ text: 'x', authorString: 7 }] },
+      'value Observation.note[0].authorString',
+    ],
     ['a string for an object', { subject: 'Patient/1' }, 'structure Observation.subject'],
     ['a number for a string', { valueString: 5 }, 'value Observation.valueString'],
     ['a string for a number', { valueQuantity: { value: '5' } }, 'value Observation.valueQuantity.value'],
@@ -163,6 +207,34 @@ describe('what is wrong is named, with its FHIRPath', () => {
     const messages = validate({ ...base, status: 'SECRET', valueInteger: 'SECRET', 'SECRET NAME': 1 });
     assert.equal(messages.length, 3);
     assert.ok(messages.every((problem) => !/SECRET/.test(problem.message + problem.expression.join())));
+  });
+  const hints: [string, object, string | undefined][] = [
+    ['the name that was meant', { statuss: 'final' }, 'Is status meant?'],
+    ['two letters the wrong way round', { effectiveDateTmie: '2024' }, 'Is effectiveDateTime meant?'],
+    ['nothing near', { colour: 'red' }, 'What R4 has no element for belongs into an extension.'],
+    [
+      'the codes of a short value set',
+      { status: 'finished' },
+      'http://hl7.org/fhir/ValueSet/observation-status: registered, preliminary, final, amended, corrected, cancelled, entered-in-error, unknown',
+    ],
+  ];
+  for (const [what, elements, hint] of hints) {
+    it(`the hint: ${what}`, () => assert.equal(validate({ ...base, ...elements })[0]?.hint, hint));
+  }
+  it('warnings and advice come beside errors, not instead of them, and never refuse', () => {
+    const told = examine(
+      { ...base, interpretation: [{ coding: [{ system: 'urn:x', code: 'y' }] }], language: 'tlh' },
+      { depth: 'all' },
+    );
+    assert.deepEqual(
+      told.map(({ severity, code, path }) => `${severity} ${code} ${path}`),
+      [
+        'warning code-invalid Observation.interpretation[0]',
+        'information code-invalid Observation.language',
+        'warning invariant Observation',
+      ],
+    );
+    assert.deepEqual(validate({ ...base, interpretation: [{ coding: [{ system: 'urn:x', code: 'y' }] }] }), []);
   });
   it('assertValid throws the first and names the number of the others', () => {
     assert.throws(

@@ -4,7 +4,7 @@
  *
  * @see https://hl7.org/fhir/R4/operations.html#request
  */
-import { parseJson } from '../../fhir/json.ts';
+import { parseReceivedJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { localizeReferences } from '../../fhir/reference.ts';
 import type { AnyResource } from '../../fhir/types.ts';
@@ -127,7 +127,7 @@ export async function readInput(call: Call, { allowed, resource }: InputOptions 
 }
 
 function readBody(body: string, base: string, resourceName: string | undefined): Given[] {
-  const content = parseJson(body) as AnyResource | null;
+  const content = parseReceivedJson(body) as AnyResource | null;
   if (typeof content !== 'object' || content === null || typeof content.resourceType !== 'string') {
     throw new Problem('structure', 'the body is no resource', { hint: 'Send a Parameters resource.' });
   }

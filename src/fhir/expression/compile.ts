@@ -55,6 +55,8 @@ export type Run = (focus: Items, scope: Scope) => Items;
 export interface Compiled {
   readonly run: Run;
   readonly types: Types;
+  /** What it gives everywhere, such as `('a' | 'b')`. */
+  readonly constant?: Items;
   /** Whether `run` would give anything, where that is cheaper to say. */
   readonly isAny?: ((focus: Items, scope: Scope) => boolean) | undefined;
 }
@@ -104,8 +106,11 @@ export function self(types: Types): Compiled {
 }
 
 function compileLiteral({ value }: LiteralAtom): Compiled {
-  const items = [value.value as unknown];
-  return { run: () => items, types: [value.type] };
+  return constant([value.value], [value.type]);
+}
+
+function constant(items: Items, types: Types): Compiled {
+  return { run: () => items, types, constant: items };
 }
 
 const variables: Record<string, string> = {
@@ -255,6 +260,8 @@ function compileOperator(atom: Atom, typing: Typing): Compiled {
   }
   const types = atom instanceof UnionAtom ? unionOf(left.types, right.types) : ['boolean'];
   const operator = operators.find(([kind]) => atom instanceof kind)?.[1] ?? arithmetic(atom);
+  if (left.constant !== undefined && right.constant !== undefined)
+    return constant(operator(left.constant, right.constant), types);
   return { run: (focus, scope) => operator(left.run(focus, scope), right.run(focus, scope)), types };
 }
 

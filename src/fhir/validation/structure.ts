@@ -19,7 +19,7 @@ import { invariantCheck, type InvariantCheck } from '../invariants.ts';
 import { primitiveCheck } from '../primitives.ts';
 import { typeCode, type AnyResource } from '../types.ts';
 import { compileBinding } from './bindings.ts';
-import { report, within, type Check, type Context, type Depth } from './finding.ts';
+import { findingsMax, report, within, type Check, type Context, type Depth } from './finding.ts';
 import { checkReferenceFormat, compileTarget } from './references.ts';
 import { nearest } from './spelling.ts';
 
@@ -101,7 +101,7 @@ const missingHint =
   'Send it; where the value is not known, an extension http://hl7.org/fhir/StructureDefinition/data-absent-reason can say so.';
 
 function reportUnknown(key: string, properties: ReadonlyMap<string, unknown>, context: Context): void {
-  const meant = nearest(key, properties.keys());
+  const meant = context.errors < findingsMax ? nearest(key, properties.keys()) : undefined;
   report(context, 'structure', 'no such element in R4', {
     path: `.${printable(key)}`,
     hint: meant === undefined ? 'What R4 has no element for belongs into an extension.' : `Is ${meant} meant?`,
@@ -280,10 +280,11 @@ function checkHeldResource(value: unknown, context: Context, depth: Depth): void
 /** A contained resource looks up its references in the container. */
 function checkContained(value: unknown, context: Context, depth: Depth): void {
   if (!isResource(value, context)) return;
-  const outer = context.resource;
+  if (context.resource !== context.root)
+    return report(context, 'invariant', 'dom-2: what is contained contains no resources of its own');
   context.resource = value;
   checkTyped(value, context, depth);
-  context.resource = outer;
+  context.resource = context.root;
 }
 
 function isResource(value: unknown, context: Context): value is AnyResource {
