@@ -10,7 +10,9 @@
 import { searchParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { details, ignore, type SearchContext } from './search-context.ts';
+import { parseExpression } from './search-expression.ts';
 import { filterOf, printable, unserved } from './search-filters.ts';
+import { operatorFilter, type Operator } from './search-operators.ts';
 import type { ChainTarget, Filter, SearchParam } from './search-request.ts';
 import { splitEscaped } from './search-values.ts';
 import { typeCode } from './types.ts';
@@ -29,9 +31,6 @@ const unservedParameters: Record<string, string> = {
   _type: 'Search one type at a time.',
   _contained: 'Contained resources are found with their container.',
   _containedType: 'Contained resources are found with their container.',
-  _filter: 'Use search parameters.',
-  _content: 'Use search parameters.',
-  _text: 'Use search parameters.',
   _query: 'Use search parameters.',
 };
 
@@ -50,6 +49,8 @@ interface StepContext extends SearchContext {
   /** The whole parameter, for messages. */
   readonly name: string;
   readonly steps: number;
+  /** Within `_filter`: how the value compares. */
+  readonly operator?: Operator;
 }
 
 function readStep(name: string, value: string, context: StepContext): Filter | undefined {
@@ -58,6 +59,7 @@ function readStep(name: string, value: string, context: StepContext): Filter | u
   }
   if (name.startsWith('_has:')) return readHas(name, value, context);
   if (name === '_list') return readList(value, context);
+  if (name === '_filter') return readFilter(value, context);
   const dot = name.indexOf('.');
   return dot < 0 ? readPlain(name, value, context) : readChain(name.slice(0, dot), name.slice(dot + 1), value, context);
 }
@@ -68,6 +70,11 @@ function readPlain(name: string, value: string, context: StepContext): Filter | 
   if (hint !== undefined && !(code === '_contained' && value === 'false')) throw unserved(name, hint);
   const param = searchParams(context.type).get(code);
   if (param === undefined) return ignoreUnknown(context);
+  if (context.operator !== undefined) {
+    if (modifiers.length > 0)
+      throw new Problem('invalid', 'a path of _filter takes no modifier', expressionOf(context));
+    return operatorFilter(param, context.operator, value, context);
+  }
   if (modifiers.length > 1) throw new Problem('invalid', 'a parameter takes one modifier', expressionOf(context));
   const texts = splitEscaped(value, ',').filter((text) => text !== '');
   if (texts.length === 0 || texts.length > valuesMax) {
@@ -172,6 +179,18 @@ function readList(value: string, context: StepContext): Filter | undefined {
     );
   }
   return readHas('_has:List:item:_id', value, context);
+}
+
+/**
+ * An expression over parameters, chains among them. What it does not know is refused under lenient handling too: an
+ * expression without one of its tests is another.
+ * @see https://hl7.org/fhir/R4/search_filter.html
+ */
+function readFilter(value: string, context: StepContext): Filter {
+  if (context.operator !== undefined) throw new Problem('invalid', '_filter takes no _filter', expressionOf(context));
+  return parseExpression(value, (path, operator, text) =>
+    readStep(path, text, { ...context, handling: 'strict', name: path, operator }),
+  );
 }
 
 function ignoreUnknown(context: StepContext): undefined {

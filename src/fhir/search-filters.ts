@@ -8,6 +8,7 @@ import { searchParam } from './params.ts';
 import { Problem } from './problem.ts';
 import { compositeFilter, compositeMissing } from './search-composite.ts';
 import type { Filter, SearchParam } from './search-request.ts';
+import { parseText, type TextQuery } from './search-text.ts';
 import {
   isTypeModifier,
   readDateValue,
@@ -34,7 +35,7 @@ export interface FilterContext {
 
 /** Whether the grammar reads values of this parameter; the CapabilityStatement lists these and no others. */
 export function isSearchable(param: SearchParam): boolean {
-  return param.expression !== undefined;
+  return param.expression !== undefined || Object.hasOwn(textSources, param.code);
 }
 
 /**
@@ -48,6 +49,11 @@ export function filterOf(
   context: FilterContext,
 ): Filter {
   const index = param.code;
+  const source = textSources[index];
+  if (source !== undefined) {
+    refuseModifier(param, modifier);
+    return { kind: 'text', param, index, source, query: textQuery(texts, index) };
+  }
   if (modifier === 'missing') {
     const isMissing = readMissing(texts, param);
     return param.type === 'composite'
@@ -97,6 +103,13 @@ export function filterOf(
       refuseModifier(param, modifier);
       return { kind: 'near', param, index, values: texts.map((text) => readNear(text, param)) };
   }
+}
+
+const textSources: Readonly<Record<string, 'narrative' | 'content'>> = { _text: 'narrative', _content: 'content' };
+
+function textQuery(texts: readonly string[], index: string): TextQuery {
+  const of = texts.map((text) => parseText(unescapeValue(text), index));
+  return of.length === 1 ? (of[0] as TextQuery) : { kind: 'or', of };
 }
 
 function readMissing(texts: readonly string[], param: SearchParam): boolean {

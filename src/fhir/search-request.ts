@@ -3,6 +3,7 @@
  * index-entry.ts) and the filter's own fields, so the store never reads a query string.
  */
 import type { Problem } from './problem.ts';
+import type { TextQuery } from './search-text.ts';
 
 export type SearchParamType =
   | 'number'
@@ -70,6 +71,7 @@ export type Filter =
   | CodesFilter
   | HierarchyFilter
   | NearFilter
+  | TextFilter
   | TokenFilter
   | ReferenceFilter
   | StringFilter
@@ -149,7 +151,16 @@ export interface HierarchyFilter {
   readonly ids: readonly string[];
 }
 
-/** @see https://hl7.org/fhir/R4/location.html#near */
+/** `_text` and `_content`. @see https://hl7.org/fhir/R4/search.html#content */
+export interface TextFilter {
+  readonly kind: 'text';
+  readonly param: SearchParam;
+  readonly index: string;
+  readonly source: 'narrative' | 'content';
+  readonly query: TextQuery;
+}
+
+/** @see https://hl7.org/fhir/R4/location.html#search */
 export interface NearFilter {
   readonly kind: 'near';
   readonly param: SearchParam;
@@ -198,7 +209,8 @@ export interface StringFilter {
   readonly kind: 'string';
   readonly param: SearchParam;
   readonly index: string;
-  readonly match: 'starts' | 'exact' | 'contains';
+  /** `equals` and `ends` are those of `_filter`: folded, as all but `exact` are. */
+  readonly match: 'starts' | 'exact' | 'contains' | 'equals' | 'ends';
   /** Folded by `foldString`, except for `exact`. */
   readonly values: readonly string[];
 }

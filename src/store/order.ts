@@ -44,7 +44,7 @@ function orderKey(type: string, { param, isDescending }: SortKey): OrderKey {
   if (code === '_id') return { ...columnKey('id', 'text'), isDescending };
   if (code === '_lastUpdated') return { ...columnKey('last_updated', 'timestamptz'), isDescending };
   if (code === mainDateOf(type)) return mainDateKey(isDescending);
-  switch (param.type) {
+  switch (param.expression === undefined ? 'special' : param.type) {
     case 'string':
       return { value: (alias) => sortText(code, alias), cast: 'text', isDescending, isNullable: true };
     case 'date':

@@ -28,6 +28,7 @@ import { matchNumber } from './params/number.ts';
 import { matchQuantity } from './params/quantity.ts';
 import { matchReference, type Aliases } from './params/reference.ts';
 import { matchString } from './params/string.ts';
+import { matchText } from './params/text.ts';
 import { hasToken, matchToken } from './params/token.ts';
 import { matchUri } from './params/uri.ts';
 import { isCompartmentParam, isInDirectory, isKeyed, isReferenceKeyed, mainDateOf } from './place.ts';
@@ -127,6 +128,9 @@ function matchFilter(filter: Filter, subject: Subject): Sql {
     case 'uri':
       if (filter.relation === 'below') requireFew(subject, filter);
       return matchUri(filter, type, alias, !isFound);
+    case 'text':
+      requireFew(subject, filter);
+      return matchText(filter, alias);
     case 'near':
       return matchNear(filter, alias);
     case 'missing':
@@ -175,7 +179,7 @@ function isIndexed(filter: Filter, type: string): boolean {
     case 'reference':
       return isKeyedReference(filter, type);
     case 'string':
-      return filter.match === 'starts' && isInDirectory(type);
+      return (filter.match === 'starts' || filter.match === 'equals') && isInDirectory(type);
     default:
       return filter.kind === 'uri';
   }

@@ -39,17 +39,21 @@ export function matchString({ index, match, values }: StringFilter, alias: strin
     );
   }
   const texts = values.map(storable);
-  const tests = texts.map((text) =>
-    match === 'starts'
-      ? sql`starts_with(s.value, ${index + separator + text})`
-      : sql`s.value like ${`${index}${separator}%${escapeLike(text)}%`}`,
-  );
+  const tests = texts.map((text) => comparisons[match](index + separator, text));
   const found = sql`exists (select from unnest(${raw(alias)}.strings) s (value) where ${join(tests, ' or ')})`;
   const prefixes = texts.map(longestPrefix).filter((prefix) => prefix !== undefined);
-  if (match === 'contains' || !isKeyed || prefixes.length < texts.length) return found;
+  if (match === 'contains' || match === 'ends' || !isKeyed || prefixes.length < texts.length) return found;
   const keys = prefixes.map((prefix) => keyHash('prefix', index, prefix));
   return sql`(${hasKey(keys, alias)} and ${found})`;
 }
+
+/** Over s.value, which begins with the parameter's name. */
+const comparisons: Record<Exclude<StringFilter['match'], 'exact'>, (start: string, text: string) => Sql> = {
+  starts: (start, text) => sql`starts_with(s.value, ${start + text})`,
+  equals: (start, text) => sql`s.value = ${start + text}`,
+  contains: (start, text) => sql`s.value like ${`${start}%${escapeLike(text)}%`}`,
+  ends: (start, text) => sql`s.value like ${`${start}%${escapeLike(text)}`}`,
+};
 
 /** PostgreSQL has no text with U+0000, and FHIR none either: it is left out here and there alike. */
 function storable(value: string): string {
