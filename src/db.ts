@@ -18,6 +18,12 @@ export interface Tx {
 export interface Database extends Tx {
   /** Commits when `work` resolves, rolls back when it throws. Retries serialization failures and deadlocks. */
   inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Reads of one moment, by as many statements as they take: what one of them saw the next one sees as it was. On a
+   * connection alone, so that one that takes long holds up nobody.
+   * @throws Problem too-costly when a statement takes longer than a search may
+   */
+  inSnapshot<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -28,6 +34,8 @@ export interface DatabaseOptions {
   /** Connections for single statements, in pipeline mode. */
   readonly pipelines?: number;
   readonly statementTimeoutMs?: number;
+  /** Of a statement in a snapshot. */
+  readonly snapshotTimeoutMs?: number;
   readonly applicationName?: string;
 }
 
@@ -35,6 +43,8 @@ export interface DatabaseOptions {
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 const attemptsMax = 5;
+/** As long as a person waits for an answer; what takes longer names too little. */
+const snapshotTimeoutMsDefault = 10_000;
 const retryable = new Set(['40001', '40P01']);
 const unreachable = /^(08|57P0|53)|ECONN|EPIPE|ENOENT|ETIMEDOUT/;
 
@@ -54,38 +64,45 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('error', () => undefined);
   const pipelines: Pipeline[] = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(common));
   let turn = 0;
+  const openingOfSnapshot = [
+    'begin isolation level repeatable read read only',
+    `set local statement_timeout = ${options.snapshotTimeoutMs ?? snapshotTimeoutMsDefault}`,
+  ];
+
+  const transact = async <T>(opening: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> => {
+    for (let attempt = 1; ; attempt++) {
+      const client = await pool.connect().catch((cause: unknown) => {
+        throw asProblem(cause);
+      });
+      let broken: Error | undefined;
+      try {
+        // Not awaited: the first statement follows in the same packet, and fails with it.
+        const begun = Promise.all(opening.map((statement) => client.query(statement)));
+        begun.catch(() => undefined);
+        const result = await work({ query: (statement) => run(client, statement) });
+        await begun;
+        const { command } = await client.query('commit');
+        // What PostgreSQL answers when a statement failed and its error was lost on the way up.
+        if (command !== 'COMMIT') throw new Error('the transaction was rolled back');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((rollbackError: Error) => {
+          broken = rollbackError;
+        });
+        if (attempt >= attemptsMax || !retryable.has(codeOf(error))) throw asProblem(error);
+      } finally {
+        client.release(broken);
+      }
+    }
+  };
 
   return {
     query: async <Row extends object>(statement: Sql) => {
       turn = (turn + 1) % pipelines.length;
       return run<Row>(await (pipelines[turn] as Pipeline).client(), statement);
     },
-    inTransaction: async (work) => {
-      for (let attempt = 1; ; attempt++) {
-        const client = await pool.connect().catch((cause: unknown) => {
-          throw asProblem(cause);
-        });
-        let broken: Error | undefined;
-        try {
-          // Not awaited: the first statement follows in the same packet, and fails with it.
-          const begun = client.query('begin');
-          begun.catch(() => undefined);
-          const result = await work({ query: (statement) => run(client, statement) });
-          await begun;
-          const { command } = await client.query('commit');
-          // What PostgreSQL answers when a statement failed and its error was lost on the way up.
-          if (command !== 'COMMIT') throw new Error('the transaction was rolled back');
-          return result;
-        } catch (error) {
-          await client.query('rollback').catch((rollbackError: Error) => {
-            broken = rollbackError;
-          });
-          if (attempt >= attemptsMax || !retryable.has(codeOf(error))) throw asProblem(error);
-        } finally {
-          client.release(broken);
-        }
-      }
-    },
+    inTransaction: (work) => transact(['begin'], work),
+    inSnapshot: (work) => transact(openingOfSnapshot, work),
     close: async () => {
       await Promise.all([pool.end(), ...pipelines.map((pipeline) => pipeline.end())]);
     },
@@ -159,10 +176,22 @@ function codeOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
 }
 
-/** Unreachable, full or restarting is `transient`; every other database error is ours and stays as it is. */
+// PostgreSQL appendix A: query_canceled, which is what a statement timeout is.
+const canceled = '57014';
+
+/**
+ * Unreachable, full or restarting is `transient`, longer than allowed `too-costly`; every other database error is ours and
+ * stays as it is.
+ */
 function asProblem(error: unknown): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error;
   const code = codeOf(error);
+  if (code === canceled) {
+    return new Problem('too-costly', 'the database would need too long for this', {
+      hint: 'Narrow the search: name a patient, an identifier, a code or a period.',
+      cause: error,
+    });
+  }
   const isLost =
     unreachable.test(code) || /Connection terminated|timeout exceeded when trying to connect/.test(error.message);
   return isLost ? new Problem('transient', 'the database cannot be reached', { cause: error }) : error;

@@ -79,12 +79,13 @@ function patientOf({
   sort,
   summary,
   elements,
+  includes,
 }: Omit<SearchRequest, 'parameters' | 'issues' | 'count'>): string | undefined {
   const refused =
     filters.find((filter) => filter.kind !== 'reference' || filter.index !== 'patient') ??
     // Newest first is the order it has: asking for it is asking for nothing.
     sort.find(({ param, isDescending }) => param.code !== 'date' || !isDescending);
-  if (refused !== undefined || summary !== undefined || elements !== undefined) {
+  if (refused !== undefined || summary !== undefined || elements !== undefined || includes.length > 0) {
     throw new Problem('not-supported', 'the access log is searched by patient alone, newest first', {
       ...(refused && { expression: refused.param.code }),
       hint: 'Ask for AuditEvent?patient=Patient/[id], with _count and the next link.',

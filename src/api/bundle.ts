@@ -16,8 +16,11 @@ export interface SearchsetEntry {
 export interface Searchset {
   /** FHIR base URL. */
   readonly base: string;
+  /** Matches, in order. */
   readonly entries: readonly SearchsetEntry[];
-  /** undefined: not counted. */
+  /** What `_include` and `_revinclude` brought. */
+  readonly included?: readonly SearchsetEntry[];
+  /** Of the matches; undefined: not counted. */
   readonly total?: number;
   readonly self: string;
   readonly next?: string;
@@ -25,15 +28,16 @@ export interface Searchset {
   readonly issues: readonly Problem[];
 }
 
-export function toSearchset({ base, entries, total, self, next, issues }: Searchset): string {
+export function toSearchset({ base, entries, included = [], total, self, next, issues }: Searchset): string {
   let text = '{"resourceType":"Bundle","type":"searchset"';
   if (total !== undefined) text += `,"total":${total}`;
   text += `,"link":[{"relation":"self","url":${JSON.stringify(self)}}`;
   if (next !== undefined) text += `,{"relation":"next","url":${JSON.stringify(next)}}`;
   text += ']';
-  const parts = entries.map(
-    ({ type, id, body }) => `{"fullUrl":"${base}/${type}/${id}","resource":${body},"search":{"mode":"match"}}`,
-  );
+  const entryOf = ({ type, id, body }: SearchsetEntry, mode: 'match' | 'include'): string =>
+    `{"fullUrl":"${base}/${type}/${id}","resource":${body},"search":{"mode":"${mode}"}}`;
+  const parts = entries.map((entry) => entryOf(entry, 'match'));
+  for (const entry of included) parts.push(entryOf(entry, 'include'));
   if (issues.length > 0) {
     const outcome = outcomeOf(issues.map((problem) => issueOf(problem, 'warning')));
     parts.push(`{"resource":${outcome},"search":{"mode":"outcome"}}`);

@@ -18,7 +18,7 @@ import type { Visibility } from '../store/visibility.ts';
 import { cursorBinding } from './cursor.ts';
 import type { Facade } from './interaction.ts';
 import { HttpProblem, statusOf } from './respond.ts';
-import { aliasesOf, requireFilters, seenBy } from './search.ts';
+import { aliasesOf, requireParams, seenBy } from './search.ts';
 
 export interface Condition {
   readonly request: SearchRequest;
@@ -78,7 +78,7 @@ export async function matchVisible(tx: Tx, matching: Matching): Promise<string[]
   const { principal, condition } = matching;
   const { type } = condition.request;
   requireScope(principal, type, 's');
-  requireFilters(principal, condition.request);
+  requireParams(principal, condition.request);
   return match(tx, visibility(principal, { interaction: 's', types: [type] }), matching);
 }
 
@@ -105,7 +105,7 @@ function pickChoice({
 }: SearchRequest): Pick<SearchRequest, 'type' | 'filters' | 'parameters'> {
   return { type, filters, parameters };
 }
-const neutral = { sort: [], total: 'none', issues: [] } as const;
+const neutral = { includes: [], sort: [], total: 'none', issues: [] } as const;
 
 /** @see https://hl7.org/fhir/R4/http.html#cond-update Multiple matches: 412, "the client's criteria were not selective enough" */
 export function tooMany(expression?: string): HttpProblem {

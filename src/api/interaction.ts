@@ -71,6 +71,8 @@ export interface Plan {
   readonly run: (tx: Tx) => Promise<Result>;
   /** `run` is all or nothing, in one transaction. */
   readonly isTransaction?: boolean;
+  /** `run` reads by several statements, or by one that may take long: see `Database.inSnapshot`. */
+  readonly isSnapshot?: boolean;
   /** Patients the caller asked for by id: their log says so even when nothing was shown. */
   readonly askedFor?: readonly string[];
   /** Names of the search parameters, joined by `&`. */

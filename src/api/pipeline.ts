@@ -39,8 +39,7 @@ export async function perform(interaction: Interaction, call: Call): Promise<Ans
     requireType(call.incoming.type);
     asked = contextOf(interaction, call);
     plan = await interaction.prepare(call);
-    const { run, isTransaction } = plan;
-    const result = isTransaction ? await facade.database.inTransaction(run) : await run(facade.database);
+    const result = await execute(facade, plan);
     if (result.parts !== undefined) {
       const [context, planned] = [asked, plan];
       return await answerInParts(result.answer, result.parts, {
@@ -54,6 +53,11 @@ export async function perform(interaction: Interaction, call: Call): Promise<Ans
     const problem = asked === undefined ? error : await recordRefusal(facade, asked, plan, error);
     return answerError(facade, interaction, problem, correlationId);
   }
+}
+
+function execute({ database }: Facade, { run, isTransaction, isSnapshot }: Plan): Promise<Result> {
+  if (isTransaction) return database.inTransaction(run);
+  return isSnapshot ? database.inSnapshot(run) : run(database);
 }
 
 function answerError(facade: Facade, { isWrite }: Interaction, error: unknown, correlationId: string): Answer {

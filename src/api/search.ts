@@ -5,12 +5,13 @@ import type { Principal } from '../access/principal.ts';
 import { requireScope } from '../access/scope.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
-import { paramsRead, parseSearch, type SearchRequest } from '../fhir/search.ts';
+import { paramsRead, parseSearch, type Include, type SearchRequest } from '../fhir/search.ts';
 import { samePerson } from '../identity/link.ts';
-import { compartmentsOf, patientsNamed } from '../store/search.ts';
-import { selectPage } from '../store/select.ts';
-import type { Visibility } from '../store/visibility.ts';
-import { searchUrl, toSearchset } from './bundle.ts';
+import { includedMax, selectIncluded } from '../store/include.ts';
+import { compartmentsOf, isAcross, patientsNamed } from '../store/search.ts';
+import { selectPage, type FoundRow } from '../store/select.ts';
+import type { Visibility, VisibilityOf } from '../store/visibility.ts';
+import { searchUrl, toSearchset, type SearchsetEntry } from './bundle.ts';
 import { cursorBinding } from './cursor.ts';
 import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
 import type { Call, Interaction, Plan } from './interaction.ts';
@@ -38,13 +39,14 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
   requireScope(principal, type, 's');
   const { base, cursorKey, now } = facade;
   const request = parseSearch(type, query, { handling: preferencesOf(incoming.headers).handling, base, now: now() });
-  requireFilters(principal, request);
-  const { parameters, cursor, issues } = request;
+  requireParams(principal, request);
+  const { parameters, cursor } = request;
   const seal = { key: cursorKey, boundTo: cursorBinding(principal, type, parameters) };
   const patients = patientsNamed(request);
   return {
     askedFor: patients,
     query: parameters.map(([name]) => name).join('&'),
+    isSnapshot: isAcross(request) || request.includes.length > 0,
     run: async (tx) => {
       const context = principal.patient ?? principal.self;
       const [aliases, within] = await Promise.all([
@@ -57,27 +59,31 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
         types: [type],
         ...(compartments === undefined ? {} : { patients: compartments }),
       });
+      const visibilityOf = seenBy(principal);
       const page = await selectPage(tx, visible, request, {
         seal,
         aliases,
         within,
-        visibilityOf: seenBy(principal),
+        visibilityOf,
         organization: principal.organization,
+      });
+      const included = await selectIncluded(tx, visibilityOf, page.rows, includesFor(principal, request));
+      const entryOf = (row: FoundRow): SearchsetEntry => ({
+        type: row.type,
+        id: row.id,
+        body: subsetOf(request, bodyFor(principal, row)),
       });
       const body = toSearchset({
         base,
-        entries: page.rows.map((row) => ({
-          type: row.type,
-          id: row.id,
-          body: subsetOf(request, bodyFor(principal, row)),
-        })),
+        entries: page.rows.map(entryOf),
+        included: included.rows.map(entryOf),
         // A first page with nothing after it is the whole: its size needs no count.
         total: page.total ?? (cursor === undefined && page.next === undefined ? page.rows.length : undefined),
         self: searchUrl(base, type, parameters, cursor),
         next: page.next === undefined ? undefined : searchUrl(base, type, parameters, page.next),
-        issues,
+        issues: included.isCut ? [...request.issues, cutIncludes()] : request.issues,
       });
-      return { answer: { status: 200, body }, shown: page.rows };
+      return { answer: { status: 200, body }, shown: [...page.rows, ...included.rows] };
     },
   };
 }
@@ -89,27 +95,50 @@ export async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<Re
 }
 
 /**
- * Who may see rows of a type on the way of a chain. A type that no scope covers has none to be seen: the same answer as if
- * there were none (LEAKS 2, 52).
+ * Who may see rows of other types than the one searched: on the way of a chain, or included. A type that no scope covers has
+ * none to be seen: the same answer as if there were none (LEAKS 1, 2, 52).
  */
-export function seenBy(principal: Principal): (type: string) => Visibility {
+export function seenBy(principal: Principal): VisibilityOf {
   const known = new Map<string, Visibility>();
-  return (type) => {
-    const visible = known.get(type) ?? visibility(principal, { interaction: 's', types: [type] });
-    known.set(type, visible);
+  return (types) => {
+    const key = types.join();
+    const visible = known.get(key) ?? visibility(principal, { interaction: 's', types });
+    known.set(key, visible);
     return visible;
   };
 }
 
-/** A filter or a sort tells as much as the element it reads, at every step of a chain. @throws Problem forbidden */
-export function requireFilters(principal: Principal, { type, filters, sort }: SearchRequest): void {
+/**
+ * A filter or a sort tells as much as the element it reads, at every step of a chain; so does a reference that is followed.
+ * @throws Problem forbidden
+ */
+export function requireParams(principal: Principal, { type, filters, sort, includes }: SearchRequest): void {
   const read = [
     ...filters.flatMap((filter) => [...paramsRead(type, filter)]),
     ...sort.map(({ param }) => ({ type, code: param.code })),
+    ...includes.filter(({ isWildcard }) => !isWildcard).flatMap(paramsFollowed),
   ];
   for (const { type: owner, code } of read) {
     if (!mayFilter(principal, owner, code)) {
       throw new Problem('forbidden', 'the token does not allow to search by this parameter', { expression: code });
     }
   }
+}
+
+function paramsFollowed({ source, params }: Include): { type: string; code: string }[] {
+  return params.map(({ code }) => ({ type: source, code }));
+}
+
+/** A wildcard stands for the references that this caller may follow. */
+function includesFor(principal: Principal, { includes }: SearchRequest): Include[] {
+  return includes.map((include) => ({
+    ...include,
+    params: include.params.filter(({ code }) => mayFilter(principal, include.source, code)),
+  }));
+}
+
+function cutIncludes(): Problem {
+  return new Problem('too-costly', `not all included resources are in the answer: a page takes ${includedMax}`, {
+    hint: 'Ask for smaller pages with _count, or search the included resources themselves.',
+  });
 }

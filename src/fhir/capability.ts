@@ -6,7 +6,7 @@
  */
 import { searchParams } from './params.ts';
 import type { SearchParam } from './search-request.ts';
-import { isSearchable } from './search.ts';
+import { includesOf, isSearchable, revIncludesOf } from './search.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
 
 /** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
@@ -34,6 +34,8 @@ export interface ServedType {
   readonly operations?: readonly ServedOperation[];
   /** Interactions that take a condition in the place of an id. */
   readonly conditional?: readonly TypeInteraction[];
+  /** Its search takes `_include` and `_revinclude`. */
+  readonly includes?: boolean;
 }
 
 export interface Capability {
@@ -104,6 +106,7 @@ function describeType(type: string, served: ServedType): object {
     conditionalRead: served.interactions.includes('read') ? 'full-support' : 'not-supported',
     conditionalUpdate: conditional.includes('update'),
     conditionalDelete: conditional.includes('delete') ? 'multiple' : 'not-supported',
+    ...(served.includes ? { searchInclude: includesOf(type), searchRevInclude: revIncludesOf(type) } : {}),
     ...listed('searchParam', params.map(describeParam)),
     ...listed('operation', served.operations ?? []),
   };

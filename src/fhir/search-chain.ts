@@ -26,8 +26,6 @@ const valuesMax = 500;
 
 /** Known to R4 and not served here: refused, because ignoring one would widen or change the answer. */
 const unservedParameters: Record<string, string> = {
-  _include: 'Search the referenced type in a second request.',
-  _revinclude: 'Search the referring type in a second request.',
   _type: 'Search one type at a time.',
   _contained: 'Contained resources are found with their container.',
   _containedType: 'Contained resources are found with their container.',

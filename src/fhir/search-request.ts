@@ -42,6 +42,8 @@ export interface SearchRequest {
   readonly type: string;
   /** All must hold. */
   readonly filters: readonly Filter[];
+  /** References that lead to further resources of the answer. */
+  readonly includes: readonly Include[];
   /** Empty: the server's order. */
   readonly sort: readonly SortKey[];
   /** Page size, already bounded; 0 asks for the total alone. */
@@ -55,6 +57,20 @@ export interface SearchRequest {
   readonly parameters: readonly (readonly [string, string])[];
   /** What lenient handling ignored; goes into the searchset as an outcome entry. */
   readonly issues: readonly Problem[];
+}
+
+/** `_include` or `_revinclude`: references by any of `params`, from resources of type `source`. */
+export interface Include {
+  /** Followed against their direction: to the resources that hold them. */
+  readonly isReverse: boolean;
+  /** Followed from what was included as well, not from the matches alone. */
+  readonly isIterated: boolean;
+  readonly source: string;
+  readonly params: readonly SearchParam[];
+  /** `*`: `params` are all there are. */
+  readonly isWildcard: boolean;
+  /** Only to resources of this type. */
+  readonly target?: string;
 }
 
 export interface SortKey {

@@ -2,21 +2,23 @@
  * The search grammar: a query string becomes a {@link SearchRequest}. What is known but not served is refused with a Problem,
  * never ignored; what is unknown is ignored with an issue (lenient) or refused (strict).
  *
- * One file for each question: what chooses resources (search-filters.ts), across references (search-chain.ts), and what shapes
- * the answer (search-results.ts).
+ * One file for each question: what chooses resources (search-filters.ts), across references (search-chain.ts), what else is in
+ * the answer (search-include.ts), and how it comes (search-results.ts).
  *
  * @see https://hl7.org/fhir/R4/search.html
  */
 import { Problem } from './problem.ts';
 import { parseCriterion } from './search-chain.ts';
 import type { SearchContext, SearchOptions } from './search-context.ts';
-import type { Filter, SearchRequest } from './search-request.ts';
+import { takeInclude } from './search-include.ts';
+import type { Filter, Include, SearchRequest } from './search-request.ts';
 import { parseResults, takeResult } from './search-results.ts';
 import { typeCode } from './types.ts';
 
 export type * from './search-request.ts';
 export type { SearchOptions } from './search-context.ts';
 export { paramsRead } from './search-chain.ts';
+export { includesOf, revIncludesOf } from './search-include.ts';
 export { isSearchable } from './search-filters.ts';
 export { countDefault, countMax } from './search-results.ts';
 
@@ -33,13 +35,19 @@ export function parseSearch(type: string, query: string | URLSearchParams, optio
   }
   const context: SearchContext = { ...options, type, issues: [], parameters: [] };
   const filters: Filter[] = [];
+  const includes: Include[] = [];
   const results = new Map<string, string>();
   for (const [name, value] of pairs) {
-    if (takeResult(name, value, results, context)) continue;
+    if (takeResult(name, value, results, context) || takeInclude(name, value, includes, context)) continue;
     const filter = parseCriterion(name, value, context);
     if (filter === undefined) continue;
     filters.push(filter);
     context.parameters.push([name, value]);
   }
-  return { type, filters, ...parseResults(results, context), parameters: context.parameters, issues: context.issues };
+  const shape = parseResults(results, context);
+  if (shape.summary === 'text' && includes.length > 0) {
+    // FHIR R4 search.html#summary: includes cannot be mixed with _summary=text.
+    throw new Problem('invalid', '_summary=text goes without _include and _revinclude', { expression: '_summary' });
+  }
+  return { type, filters, includes, ...shape, parameters: context.parameters, issues: context.issues };
 }

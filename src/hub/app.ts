@@ -15,7 +15,7 @@ import { opsRouter } from '../api/ops.ts';
 import type { Reporter } from '../api/interaction.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
 import { patchFormats } from '../api/patch.ts';
-import { interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
+import { fixedTypes, interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
@@ -159,7 +159,8 @@ function capabilityOf({ fhirBase }: Addresses): object {
     types: (type) => {
       const interactions = interactionsOf(type);
       const conditional = interactions.filter((code) => isConditional(type, code));
-      return { interactions, conditional, operations: operationsOf(type) };
+      // Types with routes of their own answer the questions of those routes alone.
+      return { interactions, conditional, operations: operationsOf(type), includes: !fixedTypes.has(type) };
     },
     system: systemInteractions(),
     patchFormats,

@@ -17,7 +17,7 @@ import type { Aliases } from './params/reference.ts';
 import { hasToken } from './params/token.ts';
 import { isCompartmentParam } from './place.ts';
 import { bucketOf, referenceHash, referencesOf } from './references.ts';
-import type { Visibility } from './visibility.ts';
+import type { VisibilityOf } from './visibility.ts';
 
 /** A row that conditions are about. */
 export interface Subject {
@@ -29,8 +29,7 @@ export interface Subject {
   /** Another condition finds the row by an index: a chain need not. */
   readonly isNarrowed?: boolean;
   readonly aliases: Aliases;
-  /** Who may see rows of a type. */
-  readonly visibilityOf: (type: string) => Visibility;
+  readonly visibilityOf: VisibilityOf;
 }
 
 /** Compiles the condition at the far end of a reference. */
@@ -97,7 +96,7 @@ function isTested({ isFound, isNarrowed = false }: Subject): boolean {
 function meets(filter: Filter, far: Subject, match: Match): Sql {
   const row = raw(far.alias);
   return sql`${row}.type = ${typeCode(far.type)} and not ${row}.is_deleted and ${match(filter, far)}
-    and ${far.visibilityOf(far.type).where(far.alias)}`;
+    and ${far.visibilityOf([far.type]).where(far.alias)}`;
 }
 
 /** Alternatives of a row to be gathered are gathered one by one: of `a or b` the planner uses no index. */

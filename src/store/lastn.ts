@@ -49,7 +49,7 @@ export async function selectLast(
       select r.bucket, r.type, r.id, ${visibility.decidedBy('r')} as decided_by, concept.code,
         rank() over (partition by concept.code order by r.date_low desc) as place
       from ${inCompartments(patients, 'r')} cross join lateral (select r.body::jsonb -> 'code' as code) concept
-      where ${compileSearch(request, subject)} and ${visibility.where('r')}) ranked
+      where ${compileSearch(request.filters, subject)} and ${visibility.where('r')}) ranked
     join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
     where ranked.place <= ${max}
     order by b.date_low desc, b.id limit ${lastRowsMax + 1}`);

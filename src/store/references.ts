@@ -10,12 +10,17 @@ import { needsLocator } from './place.ts';
 
 /** `keyHash('reference', param, target)`. */
 export function referenceHash(param: string, target: Sql): Sql {
-  const head = `!reference${param.length}:${param}`;
-  return first64Bits(sql`convert_to(${head}::text || length(${target}) || ':' || ${target}, 'UTF8')`);
+  return referenceHashOf(sql`${referenceHead(param)}::text`, target);
 }
 
-function first64Bits(bytes: Sql): Sql {
-  return sql`('x' || encode(substring(sha256(${bytes}) from 1 for 8), 'hex'))::bit(64)::bigint`;
+/** What the texts hashed for a parameter begin with: for statements that hold several in a table. */
+export function referenceHead(param: string): string {
+  return `!reference${param.length}:${param}`;
+}
+
+export function referenceHashOf(head: Sql, target: Sql): Sql {
+  const text = sql`${head} || length(${target}) || ':' || ${target}`;
+  return sql`('x' || encode(substring(sha256(convert_to(${text}, 'UTF8')) from 1 for 8), 'hex'))::bit(64)::bigint`;
 }
 
 /** `ownBucket(id)`. */
@@ -31,20 +36,33 @@ function isMinted(id: Sql): Sql {
 /** Where the row of this type and id lives, as `isRow` finds it. */
 export function bucketOf(type: string, id: Sql): Sql {
   // Any id of the type may need one but a Patient's, which lives in the bucket of its own id.
-  if (!needsLocator(type, 'assigned')) return ownBucketOf(id);
+  return needsLocator(type, 'assigned') ? bucketOfReference(sql`${typeCode(type)}`, id) : ownBucketOf(id);
+}
+
+/** The same when the type is a value of the statement. */
+export function bucketOfReference(code: Sql, id: Sql): Sql {
   return sql`coalesce(
     (select l.bucket from locator l
-     where not ${isMinted(id)} and l.id_bucket = ${ownBucketOf(id)} and l.type = ${typeCode(type)} and l.id = ${id}),
+     where not ${isMinted(id)} and l.id_bucket = ${ownBucketOf(id)} and l.type = ${code} and l.id = ${id}),
     ${ownBucketOf(id)})`;
 }
 
-/**
- * The ids of one type that the body of a row refers to, wherever they stand, as a table `name (id)`. Bodies are written by
- * `JSON.stringify`: a reference has no space before its value, and a text that looks like one has its quotes escaped.
- */
+// Bodies are written by JSON.stringify: a reference has no space before its value, and a text that looks like one has its
+// quotes escaped. The piece before the first is none.
+const pieces = (body: Sql): Sql =>
+  sql`string_to_table(${body}, '"reference":"') with ordinality as pieces (piece, place)`;
+const address = sql`split_part(piece, '"', 1)`;
+
+/** What the body of a row refers to, wherever it stands: a table `name (type, id)` of relative references. */
+export function references(body: Sql, name: string): Sql {
+  return sql`(
+    select distinct split_part(${address}, '/', 1) as type, split_part(${address}, '/', 2) collate "C" as id
+    from ${pieces(body)} where place > 1) ${raw(name)}`;
+}
+
+/** Those of one type: a table `name (id)`. */
 export function referencesOf(body: Sql, type: string, name: string): Sql {
   return sql`(
-    select distinct split_part(split_part(piece, '"', 1), '/', 2) collate "C" as id
-    from string_to_table(${body}, '"reference":"') with ordinality as pieces (piece, place)
-    where place > 1 and starts_with(piece, ${`${type}/`})) ${raw(name)}`;
+    select distinct split_part(${address}, '/', 2) collate "C" as id
+    from ${pieces(body)} where place > 1 and starts_with(piece, ${`${type}/`})) ${raw(name)}`;
 }

@@ -23,7 +23,7 @@ import { compileSearch } from './search.ts';
 import { codesIn } from './terminology/compose.ts';
 import { codesAbove, codesBelow } from './terminology/hierarchy.ts';
 import { openLibrary, type Library, type Name } from './terminology/library.ts';
-import type { Visibility } from './visibility.ts';
+import type { VisibilityOf } from './visibility.ts';
 
 /** Codes one filter may stand for: every row that is looked at is compared with all of them. */
 const codesMax = 1_000;
@@ -35,7 +35,7 @@ const levelsMax = 16;
 export interface ResolveOptions {
   /** Of the caller, `Organization/x`: whose value sets count beside the published ones. */
   readonly organization?: string | undefined;
-  readonly visibilityOf: (type: string) => Visibility;
+  readonly visibilityOf: VisibilityOf;
 }
 
 /** @throws Problem not-found (value set), not-supported (code system not loaded), too-costly */
@@ -170,10 +170,7 @@ async function selectRows(
   { db, options }: Resolver,
 ): Promise<{ id: string; body: string }[]> {
   const { visibilityOf } = options;
-  const where = compileSearch(
-    { type, filters: [filter], sort: [], count: 0, total: 'none', parameters: [], issues: [] },
-    { type, alias: 'h', isFound: false, aliases: new Map(), visibilityOf },
-  );
+  const where = compileSearch([filter], { type, alias: 'h', isFound: false, aliases: new Map(), visibilityOf });
   return db.query(sql`
-    select h.id, h.body from resource h where ${where} and ${visibilityOf(type).where('h')} limit ${placesMax + 1}`);
+    select h.id, h.body from resource h where ${where} and ${visibilityOf([type]).where('h')} limit ${placesMax + 1}`);
 }

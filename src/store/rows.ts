@@ -71,7 +71,8 @@ export async function lockRows(tx: Tx, keys: readonly Key[]): Promise<(Key & { v
   return rows.map((row) => ({ ...row, type: typeName(row.type) }));
 }
 
-function keyed(keys: readonly Key[]): Sql {
+/** A table `k (bucket, type, id)`. */
+export function keyed(keys: readonly Key[]): Sql {
   return sql`unnest(${keys.map(({ bucket }) => bucket)}::int[], ${keys.map(({ type }) => typeCode(type))}::smallint[],
     ${keys.map(({ id }) => id)}::text[]) k (bucket, type, id)`;
 }

@@ -41,7 +41,7 @@ const patientsMax = 200;
  * Everything a row must meet but the compartment and who may see it.
  * @throws Problem not-supported for a type R4 does not have
  */
-export function compileSearch({ filters }: SearchRequest, subject: Subject): Sql {
+export function compileSearch(filters: readonly Filter[], subject: Subject): Sql {
   const code = typeCode(subject.type);
   if (code === undefined) throw new Problem('not-supported', `${subject.type} is no R4 resource type`);
   const row = raw(subject.alias);

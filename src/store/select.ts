@@ -11,7 +11,7 @@ import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
 import { resolveSearch } from './resolve.ts';
 import { compartmentsOf, compileSearch, isAcross, isNarrowed } from './search.ts';
-import type { Decided, Visibility } from './visibility.ts';
+import type { Decided, Visibility, VisibilityOf } from './visibility.ts';
 
 export interface SelectOptions {
   /** Of the caller, `Organization/x`: whose value sets `:in` knows beside the published ones. */
@@ -25,7 +25,7 @@ export interface SelectOptions {
    */
   readonly within?: readonly string[];
   /** Who may see rows of the types that chains lead to. Default: the visibility of the search itself. */
-  readonly visibilityOf?: (type: string) => Visibility;
+  readonly visibilityOf?: VisibilityOf;
 }
 
 /** A row of a page: what its entry, its audit and the place in the order need. Each further column costs 2 us for 20 rows. */
@@ -103,7 +103,7 @@ export function compilePage(
   { aliases = new Map(), within, seal, visibilityOf = () => visibility }: SelectOptions,
 ): { statement: Sql; keys: readonly OrderKey[] } {
   const patients = compartmentsOf(request, aliases, within);
-  const where = compileSearch(request, {
+  const where = compileSearch(request.filters, {
     type: request.type,
     alias: 'r',
     isFound: patients !== undefined,

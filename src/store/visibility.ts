@@ -63,6 +63,9 @@ export function decidedOnce({ meets, decidedBy, once }: Decision): Visibility {
   );
 }
 
+/** Who may see rows of these types: for what a statement reads beside the rows it is about. */
+export type VisibilityOf = (types: readonly string[]) => Visibility;
+
 export function everything(reason: string): Visibility {
   return new Visibility(
     () => raw('true'),

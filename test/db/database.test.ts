@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { openDatabase } from '../../src/db.ts';
 import { sql, textArray, type Sql } from '../../src/db/sql.ts';
+import { Problem } from '../../src/fhir/problem.ts';
 import { givenDatabase } from '../given.ts';
 
 describe('statements on a connection', () => {
@@ -36,5 +38,37 @@ describe('statements on a connection', () => {
     for (let round = 0; round < 5; round++) {
       assert.deepEqual(await world.database.query(sql`update audit_shard set last_seq = 0 where shard = ${-1}`), []);
     }
+  });
+
+  describe('in a snapshot', () => {
+    it('all statements see one moment, and nothing is written', async () => {
+      const count = sql`select count(*)::int as n from locator`;
+      const add = sql`insert into locator (id_bucket, type, id, bucket) values (1, 1, 'added', 1)`;
+      await world.database.inSnapshot(async (tx) => {
+        const before = await tx.query(count);
+        await world.database.query(add);
+        assert.deepEqual(await tx.query(count), before);
+      });
+      await assert.rejects(
+        world.database.inSnapshot((tx) => tx.query(add)),
+        /read-only/,
+      );
+    });
+
+    it('a statement that takes longer than a search may is too costly, and the connection goes on', async () => {
+      const database = openDatabase({ url: world.url, poolMax: 1, snapshotTimeoutMs: 50 });
+      try {
+        await assert.rejects(
+          database.inSnapshot((tx) => tx.query(sql`select pg_sleep(5)`)),
+          (error) => error instanceof Problem && error.code === 'too-costly',
+        );
+        assert.deepEqual(await database.inSnapshot((tx) => tx.query(sql`select 1 as one`)), [{ one: 1 }]);
+        assert.deepEqual(await database.inTransaction((tx) => tx.query(sql`select pg_sleep(0.1)::text as done`)), [
+          { done: '' },
+        ]);
+      } finally {
+        await database.close();
+      }
+    });
   });
 });

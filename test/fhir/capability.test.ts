@@ -5,13 +5,19 @@ import { validate } from '../../src/fhir/validate.ts';
 
 interface Statement {
   rest: {
-    resource: { type: string; interaction: { code: string }[]; searchParam?: { name: string; type: string }[] }[];
+    resource: {
+      type: string;
+      interaction: { code: string }[];
+      searchParam?: { name: string; type: string }[];
+      searchInclude?: string[];
+      searchRevInclude?: string[];
+    }[];
   }[];
 }
 
 describe('CapabilityStatement', () => {
   const served: Record<string, ServedType> = {
-    Observation: { interactions: ['read', 'search-type', 'create'] },
+    Observation: { interactions: ['read', 'search-type', 'create'], includes: true },
     Binary: { interactions: ['read'] },
   };
   const statement = buildCapability({
@@ -38,6 +44,23 @@ describe('CapabilityStatement', () => {
       ['read', 'search-type', 'create'],
     );
     assert.equal(types[0]?.searchParam, undefined);
+  });
+  it('lists includes that the grammar reads, and for a type without them none', () => {
+    assert.deepEqual([types[0]?.searchInclude, types[0]?.searchRevInclude], [undefined, undefined]);
+    const { searchInclude = [], searchRevInclude = [] } = types[1]!;
+    assert.ok(searchInclude.includes('*') && searchInclude.includes('Observation:encounter'));
+    assert.ok(searchRevInclude.includes('DiagnosticReport:result') && !searchRevInclude.includes('Encounter:patient'));
+    const options = { handling: 'strict', base: 'http://hub/fhir/R4', now: 0 } as const;
+    for (const value of searchInclude) {
+      assert.equal(parseSearch('Observation', `_include=${value}`, options).includes.length, 1);
+    }
+    for (const value of searchRevInclude) {
+      const [include] = parseSearch('Observation', `_revinclude=${value}`, options).includes;
+      assert.ok(
+        include?.params.every(({ target }) => target?.includes('Observation') ?? true),
+        value,
+      );
+    }
   });
   it('lists the parameters that the grammar reads, and no others', () => {
     const values: Record<string, string> = {

@@ -236,8 +236,6 @@ describe('search values (R4 search.html, section in each row)', () => {
 
 describe('what a search refuses, whatever the handling', () => {
   const rows: [string, string, string, string][] = [
-    ['_include', 'Observation', '_include=Observation:subject', 'not-supported'],
-    ['_revinclude', 'Patient', '_revinclude=Observation:subject', 'not-supported'],
     ['near beyond the pole', 'Location', 'near=91|2|3', 'value'],
     ['a modifier that is not served', 'Observation', 'code:exact=x', 'not-supported'],
     ['a modifier of another type', 'Patient', 'family:not=x', 'not-supported'],

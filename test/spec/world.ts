@@ -2,8 +2,9 @@
 import { parseSearch, type SearchRequest } from '../../src/fhir/search.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { commit } from '../../src/store/commit.ts';
+import { selectIncluded } from '../../src/store/include.ts';
 import { selectPage, type Page, type SelectOptions } from '../../src/store/select.ts';
-import { everything, type Visibility } from '../../src/store/visibility.ts';
+import { everything, type Visibility, type VisibilityOf } from '../../src/store/visibility.ts';
 import { givenDatabase } from '../given.ts';
 
 export const at = new Date('2026-03-01T08:00:00.000Z');
@@ -18,6 +19,8 @@ export interface SearchWorld extends Awaited<ReturnType<typeof givenDatabase>> {
   find(type: string, query: string, options?: Partial<SelectOptions>, visibility?: Visibility): Promise<Page>;
   /** Ids of the first page, sorted. */
   ids(type: string, query: string, options?: Partial<SelectOptions>, visibility?: Visibility): Promise<string[]>;
+  /** `Type/id` of what the first page includes beside its matches, in order. */
+  included(type: string, query: string, visibilityOf?: VisibilityOf): Promise<string[]>;
 }
 
 export async function givenSearchWorld(resources: readonly AnyResource[]): Promise<SearchWorld> {
@@ -35,7 +38,12 @@ export async function givenSearchWorld(resources: readonly AnyResource[]): Promi
   const find: SearchWorld['find'] = (type, query, options = {}, visibility = everything('test')) =>
     selectPage(world.database, visibility, request(type, query), { seal, ...options });
   const ids: SearchWorld['ids'] = async (...args) => (await find(...args)).rows.map(({ id }) => id).toSorted();
-  return { ...world, write, find, ids };
+  const included: SearchWorld['included'] = async (type, query, visibilityOf = () => everything('test')) => {
+    const { rows } = await find(type, query);
+    const found = await selectIncluded(world.database, visibilityOf, rows, request(type, query).includes);
+    return found.rows.map((row) => `${row.type}/${row.id}`);
+  };
+  return { ...world, write, find, ids, included };
 }
 
 export const reference = (to: string): { reference: string } => ({ reference: to });

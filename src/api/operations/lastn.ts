@@ -15,7 +15,7 @@ import { preferencesOf } from '../incoming.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { bodyFor } from '../read.ts';
 import { HttpProblem } from '../respond.ts';
-import { aliasesOf, requireFilters, seenBy } from '../search.ts';
+import { aliasesOf, requireParams, seenBy } from '../search.ts';
 import { subsetOf } from '../subset.ts';
 import { readInput, type OperationInput } from './input.ts';
 import type { OperationInteraction } from './operation.ts';
@@ -52,7 +52,7 @@ function planLast({ facade, principal, incoming }: Call, input: OperationInput):
   const { base, now } = facade;
   const { handling } = preferencesOf(incoming.headers);
   const request = parseSearch('Observation', new URLSearchParams(pairs), { handling, base, now: now() });
-  requireFilters(principal, request);
+  requireParams(principal, request);
   requireCode(request);
   const named = patientsNamed(request);
   const context = principal.patient ?? principal.self;
