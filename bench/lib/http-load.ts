@@ -23,6 +23,8 @@ export interface HttpOutcome extends Latencies {
   readonly perSecond: number;
   /** Answers by status code; a measurement with anything but the expected one is void. */
   readonly statuses: Record<string, number>;
+  /** Processor time of the load itself, which the hub and the database did not get. */
+  readonly cpuMicros: number;
 }
 
 /** Runs the job in a child process. */
@@ -48,6 +50,7 @@ async function run(job: HttpJob): Promise<HttpOutcome> {
   const statuses: Record<string, number> = {};
   const requestsMax = Math.min(job.requestsMax ?? samplesMax, samplesMax);
   let [sent, count] = [0, 0];
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const deadline = startedAt + job.seconds * 1000;
 
@@ -95,7 +98,14 @@ async function run(job: HttpJob): Promise<HttpOutcome> {
   );
   await Promise.all(sockets.map(converse));
   const seconds = (performance.now() - startedAt) / 1000;
-  return { count, perSecond: count / seconds, statuses, ...percentiles(samples.subarray(0, count)) };
+  const cpu = process.cpuUsage(cpuBefore);
+  return {
+    count,
+    perSecond: count / seconds,
+    statuses,
+    cpuMicros: cpu.user + cpu.system,
+    ...percentiles(samples.subarray(0, count)),
+  };
 }
 
 if (process.argv[1] === import.meta.filename) {

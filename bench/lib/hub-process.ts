@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { startEmbedded } from '../../src/db/embedded.ts';
+import { processorTime } from './processor-time.ts';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const startTimeoutMs = 30_000;
@@ -19,6 +20,8 @@ export interface HubProcess {
   /** Runs a command of the CLI against the same data directory and database; resolves with its stdout. */
   cli(...args: string[]): Promise<string>;
   rssMb(): Promise<number>;
+  /** Processor time so far, in microseconds: of the hub with its threads and processes, and of PostgreSQL. */
+  processorTime(): Promise<{ readonly hub: number; readonly database: number }>;
   /** Stops the hub and starts it again on the same database; resolves with milliseconds from spawn to the first answer. */
   restart(): Promise<number>;
   stop(): Promise<void>;
@@ -75,6 +78,11 @@ export async function startHub(env: Record<string, string> = {}): Promise<HubPro
     rssMb: async () => {
       const status = await readFile(`/proc/${child?.pid}/status`, 'utf8');
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+    },
+    processorTime: async () => {
+      const postmaster = await readFile(join(dataDir, 'database', 'pg', 'postmaster.pid'), 'utf8');
+      const [hub, server] = await Promise.all([processorTime(Number(child?.pid)), processorTime(parseInt(postmaster))]);
+      return { hub, database: server };
     },
     restart: async () => {
       await end();

@@ -13,6 +13,8 @@ export interface Result {
   readonly limit?: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
+  /** Processor time of one operation, in microseconds. What is shared is compared by this, not by rates. */
+  readonly micros?: { readonly hub: number; readonly database: number; readonly load: number };
   readonly note?: string;
 }
 
@@ -38,7 +40,18 @@ export function machine(): string {
   return `${cpus().length} x ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
 }
 
-const columns = ['work', 'figure', 'target', 'reached', 'database limit', 'ratio', 'p50 ms', 'p99 ms', 'note'] as const;
+const columns = [
+  'work',
+  'figure',
+  'target',
+  'reached',
+  'database limit',
+  'ratio',
+  'p50 ms',
+  'p99 ms',
+  'us: hub + db + load',
+  'note',
+] as const;
 
 /** A Markdown table, one row a result. */
 export function toTable(results: readonly Result[]): string {
@@ -51,6 +64,9 @@ export function toTable(results: readonly Result[]): string {
     result.limit === undefined ? '' : (result.figure / result.limit).toFixed(2),
     result.p50Ms === undefined ? '' : String(result.p50Ms),
     result.p99Ms === undefined ? '' : String(result.p99Ms),
+    result.micros === undefined
+      ? ''
+      : `${Math.round(result.micros.hub)} + ${Math.round(result.micros.database)} + ${Math.round(result.micros.load)}`,
     result.note ?? '',
   ]);
   return [columns, columns.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
