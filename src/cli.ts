@@ -10,6 +10,7 @@ import type { ApplyOptions, DiffOptions, ExplainOptions, RollbackOptions } from 
 import type { ReplayOptions } from './cli/replay.ts';
 import type { OutboundListOptions, SendCommandOptions } from './cli/send.ts';
 import type { SimulateOptions } from './cli/simulate/command.ts';
+import type { LoadOptions } from './cli/terminology.ts';
 import type { TokenOptions } from './cli/token.ts';
 import { Problem } from './fhir/problem.ts';
 
@@ -67,6 +68,8 @@ function buildProgram(environmentHelp: string): Command {
   addOutboundCommands(program, environment);
 
   addMapCommands(program.command('map').description('overlays: what an endpoint sends otherwise'), environment);
+
+  addTerminologyCommands(program.command('terminology').description('code systems, value sets and maps'), environment);
 
   program
     .command('unmapped')
@@ -242,6 +245,41 @@ function addMapCommands(command: Command, environment: NodeJS.ProcessEnv): void 
     .command('schema')
     .description('the JSON Schema of overlays, for editors')
     .action(async () => (await load()).runMapSchema());
+}
+
+function addTerminologyCommands(command: Command, environment: NodeJS.ProcessEnv): void {
+  const load = () => import('./cli/terminology.ts');
+  command
+    .command('load')
+    .argument(
+      '<files...>',
+      'CodeSystem, ValueSet, ConceptMap or a Bundle of them (.json, .ndjson), or a code list (.csv, .tsv)',
+    )
+    .description(
+      'put them in force for everybody; the same again is nothing to do, another state replaces the one before',
+    )
+    .option('--system <url>', 'of a code list: the URL of its code system')
+    .option('--version <version>', 'of a code list: the version of its code system')
+    .option('--title <text>', 'of a code list: the name of its code system')
+    .option('--case-sensitive', 'of a code list: codes that differ in case are different codes')
+    .option('--charset <name>', 'of a code list', 'utf-8')
+    .option('--code <column>', 'of a code list: where the code is', 'code')
+    .option('--display <column>', 'of a code list: where its display is', 'display')
+    .option('--parent <column>', 'of a code list: the code it stands under, or several separated by |', 'parent')
+    .option('--property <column>', 'of a code list: a column that is a property; repeat for more', collect, [])
+    .option('--designation <language=column>', 'of a code list: its name in a language; repeat for more', collect, [])
+    .action(async (files: string[], options: LoadOptions) =>
+      (await load()).runTerminologyLoad(files, options, environment),
+    );
+  command
+    .command('list')
+    .description('what is loaded, one line of JSON each')
+    .action(async () => (await load()).runTerminologyList(environment));
+  command
+    .command('remove')
+    .argument('<name>', 'url, url|version or Type/id')
+    .description('take it out of force; its history stays')
+    .action(async (name: string) => (await load()).runTerminologyRemove(name, environment));
 }
 
 function withFilter(command: Command): Command {

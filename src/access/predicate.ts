@@ -8,6 +8,7 @@
  */
 import { join, raw, shared, sql, textArray, type Sql } from '../db/sql.ts';
 import { typeCode } from '../fhir/types.ts';
+import { publisher } from '../store/terminology/library.ts';
 import { decidedOnce, Visibility } from '../store/visibility.ts';
 import { everybody } from './consent-rules.ts';
 import { financialTypes, neverByConsent } from './minimum.ts';
@@ -37,6 +38,9 @@ export function visibility(principal: Principal, { interaction, types, patients 
   // No purpose, no reason to see anything: an operator's token, or one that does not say what for.
   if (scopes.length === 0 || principal.purposes === 0) return nothing();
   const named = patients !== undefined && patients.length <= patientsMax ? patients : undefined;
+  // Most statements can only meet records, and are spared the question.
+  const isReading = interaction === 'r' || interaction === 's';
+  const mayBePublished = isReading && (types?.some((type) => publishedTypes.includes(type)) ?? true);
   return decidedOnce({
     meets: (alias) => {
       const row = raw(alias);
@@ -51,7 +55,10 @@ export function visibility(principal: Principal, { interaction, types, patients 
         ' and ',
       );
     },
-    decidedBy: (alias, known) => decision(raw(alias), principal, named && { patients: named, known }),
+    decidedBy: (alias, known) => {
+      const decided = decision(raw(alias), principal, named && { patients: named, known });
+      return mayBePublished ? sql`case when ${isPublished(raw(alias))} then 'published' else ${decided} end` : decided;
+    },
     ...(named === undefined || principal.self !== undefined ? {} : { once: wholeConsents(principal, named) }),
   });
 }
@@ -123,6 +130,18 @@ function linkedPatients(patient: string): Sql {
     select ${patient}::text union all
     select other.patient from person_member one join person_member other on other.person = one.person
     where one.patient = ${patient} and other.patient <> ${patient})`;
+}
+
+/** What defines and is of no patient. A token bound to a patient sees their record alone, and asks by the operations. */
+const publishedTypes = (
+  'CapabilityStatement CodeSystem CompartmentDefinition ConceptMap ImplementationGuide NamingSystem OperationDefinition ' +
+  'SearchParameter StructureDefinition StructureMap ValueSet'
+).split(' ');
+
+/** What the operator loads is read by everybody whose scope covers it; no token names its owner (token.ts: `Organization/x`). */
+function isPublished(row: Sql): Sql {
+  return sql`(${row}.owner = ${publisher} and ${row}.patient is null and not ${row}.is_deleted
+    and ${row}.type = any(${publishedCodes}))`;
 }
 
 /** The patient sees everything of their own, and no deny locks them out; of a row about others too, only if all are them. */
@@ -234,6 +253,7 @@ const consentName = raw(`'consent:' || rule.consent_id || '/' || rule.version`);
 function isGrantable(row: Sql, principal: Principal): Sql {
   return isPayment(principal) ? sql`${row}.type = any(${paymentTypes})` : sql`${row}.type <> all(${neverTypes})`;
 }
+const publishedCodes = raw(`'${typeCodes(publishedTypes)}'::smallint[]`);
 const paymentTypes = raw(`'${typeCodes(['Patient', ...financialTypes])}'::smallint[]`);
 const neverTypes = raw(`'${typeCodes(neverByConsent)}'::smallint[]`);
 

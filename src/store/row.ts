@@ -64,6 +64,6 @@ export interface Row {
   readonly otherPatients: readonly string[];
   /** As stored; sent as it is. */
   readonly body: string;
-  /** What let the row through: `self`, `source`, `consent:<id>/<version>`, `internal:<reason>`. */
+  /** What let the row through: `self`, `source`, `published`, `consent:<id>/<version>`, `internal:<reason>`. */
   readonly decidedBy: string;
 }

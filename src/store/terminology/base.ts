@@ -8,7 +8,7 @@ import type { Database, Tx } from '../../db.ts';
 import { sql } from '../../db/sql.ts';
 import { terminologyDefinitions } from '../../fhir/definitions.ts';
 import type { AnyResource } from '../../fhir/types.ts';
-import { writeTerminology } from './write.ts';
+import { removeAll, writeTerminology } from './write.ts';
 
 /** Owner of R4's definitions: everybody is served from them. */
 export const baseOwner = 'R4';
@@ -36,7 +36,7 @@ async function isFilled(tx: Tx, wanted: string): Promise<boolean> {
 async function fill(tx: Tx, wanted: string): Promise<void> {
   await tx.query(sql`select pg_advisory_xact_lock(${lockKey})`);
   if (await isFilled(tx, wanted)) return;
-  await tx.query(sql`delete from terminology where owner = ${baseOwner}`);
+  await removeAll(tx, baseOwner);
   await tx.query(sql`delete from terminology_base`);
   const lastUpdated = new Date(0);
   const resources = readFileSync(terminologyDefinitions, 'utf8').trimEnd().split('\n');

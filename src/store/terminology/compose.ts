@@ -22,6 +22,8 @@ const includesMax = 500;
  */
 export interface Members {
   readonly query: Sql;
+  /** No code comes twice: there is one include, of a system. */
+  readonly isDistinct: boolean;
   /** Whether inactive concepts belong to it (ValueSet.compose.inactive); undefined: it does not say. */
   readonly isInactiveIncluded: boolean | undefined;
 }
@@ -39,7 +41,12 @@ export async function membersOf(
 ): Promise<Members> {
   const compose = composeOf(valueSet);
   const compiler = new Compiler(library, options);
-  return { query: await compiler.compile(compose, []), isInactiveIncluded: compose.inactive };
+  const [{ concept, valueSet: imported } = {}, ...others] = compose.include;
+  return {
+    query: await compiler.compile(compose, []),
+    isDistinct: others.length === 0 && concept === undefined && imported === undefined,
+    isInactiveIncluded: compose.inactive,
+  };
 }
 
 /** By name; the implicit value sets of code systems as well. */

@@ -4,7 +4,7 @@ import { foldString } from '../../fhir/fold.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { Designation } from '../../fhir/terminology.ts';
 import type { AnyResource } from '../../fhir/types.ts';
-import { membersOf } from './compose.ts';
+import { membersOf, type Members } from './compose.ts';
 import type { Library } from './library.ts';
 
 export interface ExpandOptions {
@@ -44,19 +44,21 @@ export async function expand(library: Library, valueSet: AnyResource, options: E
   const conditions = [...wordsOf(options.filter)];
   if (options.activeOnly === true || members.isInactiveIncluded === false)
     conditions.push(sql`not coalesce(c.is_inactive, false)`);
-  const where = conditions.length === 0 ? sql`` : sql`where ${join(conditions, ' and ')}`;
   const limit = Math.min(count ?? expansionMax, expansionMax);
-  // A code that several includes have stands where the first has it.
+  // What is shown of a code is read for the codes of the page, unless something else is asked of all of them.
+  const narrowed =
+    conditions.length === 0
+      ? sql`select m.* from (${distinct(members)}) m`
+      : sql`select m.* from (${distinct(members)}) m
+          left join concept c on c.system = m.key and c.code = m.code where ${join(conditions, ' and ')}`;
   const rows = await library.db.query<MemberRow | { total: number; code: null }>(
     plannedAnew(sql`
-    with found as (
-      select m.*, coalesce(m.shown, c.display) as display, c.designations, c.is_abstract, c.is_inactive
-      from (
-        select distinct on (u.system, u.code) u.system, u.version, u.code, u.key, u.include, u.ordinal, u.display as shown
-        from (${members.query}) u order by u.system, u.code, u.include, u.ordinal) m
-      left join concept c on c.system = m.key and c.code = m.code ${where})
-    select t.total, p.* from (select count(*)::int as total from found) t
+    with found as materialized (${narrowed})
+    select t.total, p.system, p.version, p.code, coalesce(p.display, c.display) as display, c.designations, c.is_abstract,
+      c.is_inactive
+    from (select count(*)::int as total from found) t
     left join (select * from found order by include, ordinal, code offset ${offset}::int limit ${limit}::int) p on true
+    left join concept c on c.system = p.key and c.code = p.code
     order by p.include, p.ordinal, p.code`),
   );
   const total = rows[0]?.total ?? 0;
@@ -66,6 +68,12 @@ export async function expand(library: Library, valueSet: AnyResource, options: E
     });
   }
   return { total, members: rows.filter((row): row is MemberRow => typeof row.code === 'string').map(toMember) };
+}
+
+/** A code that several includes have stands where the first has it. */
+function distinct({ query, isDistinct }: Members): Sql {
+  if (isDistinct) return query;
+  return sql`select distinct on (u.system, u.code) u.* from (${query}) u order by u.system, u.code, u.include, u.ordinal`;
 }
 
 interface MemberRow {
@@ -98,6 +106,6 @@ function wordsOf(filter: string | undefined): Sql[] {
     .filter((word) => word !== '');
   if (words.length > wordsMax) throw new Problem('too-costly', `at most ${wordsMax} words of a filter`);
   return words.map(
-    (word) => sql`strpos(coalesce(c.searched, lower(m.code || ' ' || coalesce(m.shown, ''))), ${word}) > 0`,
+    (word) => sql`strpos(coalesce(c.searched, lower(m.code || ' ' || coalesce(m.display, ''))), ${word}) > 0`,
   );
 }

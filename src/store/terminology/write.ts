@@ -64,11 +64,24 @@ function bringsConcepts({ resourceType, content }: AnyResource): boolean {
 const nameOf = (owner: string, { resourceType, id }: AnyResource): string => `${owner} ${resourceType}/${String(id)}`;
 
 async function remove(tx: Tx, states: readonly TerminologyState[]): Promise<void> {
-  await tx.query(sql`
+  const gone = await tx.query<{ key: number }>(sql`
     delete from terminology t using unnest(${states.map(({ resource }) => typeCode(resource.resourceType))}::smallint[],
       ${textArray(states.map(({ resource }) => String(resource.id)))}::text[],
       ${textArray(states.map(({ owner }) => owner))}::text[]) k (type, id, owner)
-    where t.owner = k.owner and t.type = k.type and t.id = k.id`);
+    where t.owner = k.owner and t.type = k.type and t.id = k.id returning t.key`);
+  await clear(
+    tx,
+    gone.map(({ key }) => key),
+  );
+}
+
+/** Everything of an owner. */
+export async function removeAll(tx: Tx, owner: string): Promise<void> {
+  const gone = await tx.query<{ key: number }>(sql`delete from terminology where owner = ${owner} returning key`);
+  await clear(
+    tx,
+    gone.map(({ key }) => key),
+  );
 }
 
 /** @returns keys by owner, type and id; what stood under them is gone */
@@ -167,7 +180,7 @@ export async function closeHierarchy(tx: Tx, systems: readonly number[]): Promis
       select up.system, up.code, above.ancestor, (up.distance + 1)::smallint from up
       join concept_ancestor above on above.system = up.system and above.code = up.ancestor and above.distance = 1
       where up.distance < ${hierarchyDepthMax}::int)
-    select system, code, ancestor, min(distance) from up group by system, code, ancestor
+    select system, code, ancestor, min(distance) from up where distance > 1 group by system, code, ancestor
     on conflict do nothing`);
   const circles = await tx.query(sql`
     select from concept_ancestor where system = any(${systems}::bigint[]) and code = ancestor limit 1`);

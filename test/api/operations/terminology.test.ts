@@ -1,6 +1,7 @@
 /** The terminology operations over real sockets, as R4 has them. */
 import assert from 'node:assert/strict';
 import type { AnyResource } from '../../../src/fhir/types.ts';
+import { loadResource } from '../../../src/store/terminology/load.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../../given-hub.ts';
 import {
   animalMap,
@@ -403,6 +404,37 @@ describe('terminology operations', function () {
         const [hidden, unknown] = [await get(path), await get('ValueSet/none/$expand')];
         assert.deepEqual([hidden.status, hidden.text], [404, unknown.text]);
       }
+    });
+  });
+
+  describe('what the operator has loaded', () => {
+    before(() =>
+      hub.database.inTransaction((tx) =>
+        loadResource(tx, { ...mammalSet, id: 'loaded', url: 'http://example.org/vs/loaded' }, new Date()),
+      ),
+    );
+
+    it('is read and searched by everybody whose scope covers it, and by nobody else', async () => {
+      const asked = ['ValueSet/loaded', `ValueSet?${query({ url: 'http://example.org/vs/loaded' })}`];
+      const hospital = await hub.token('hospital', { scope: 'system/*.cruds' });
+      for (const token of [ai, hospital]) {
+        const [read, found] = await Promise.all(asked.map((path) => get(path, token)));
+        assert.deepEqual([read?.status, found?.json['total']], [200, 1]);
+      }
+      const narrow = await hub.token('ai', { scope: 'system/CodeSystem.rs' });
+      for (const path of asked) assert.equal((await get(path, narrow)).status, 403);
+    });
+
+    it('is changed and deleted by nobody', async () => {
+      const hospital = await hub.token('hospital', { scope: 'system/*.cruds' });
+      const body = {
+        ...mammalSet,
+        id: 'loaded',
+        url: 'http://example.org/vs/loaded',
+        compose: { include: [{ system: letters }] },
+      };
+      assert.equal((await hub.send('PUT', 'ValueSet/loaded', hospital, { body })).status, 404);
+      assert.equal((await get('ValueSet/loaded')).json['meta'].versionId, '1');
     });
   });
 
