@@ -8,6 +8,7 @@ import type { Principal } from '../access/principal.ts';
 import type { Authenticator } from '../access/token.ts';
 import type { Database, Tx } from '../db.ts';
 import type { SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
+import type { Profiles } from '../fhir/validate.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Incoming } from './incoming.ts';
 import type { Intent } from './intent.ts';
@@ -26,6 +27,8 @@ export interface Facade {
   /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
   readonly base: string;
   readonly now: () => number;
+  /** Definitions loaded beside R4's own, as they are at this moment. */
+  readonly profiles: Profiles;
   readonly report: Reporter;
   /** The route table. */
   readonly match: Match;

@@ -13,6 +13,7 @@ import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
 import { subsumes } from './operations/subsumes.ts';
 import { translate } from './operations/translate.ts';
+import { validate } from './operations/validate.ts';
 import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
 import { conditionalPatch, patch } from './patch.ts';
 import { read, vread } from './read.ts';
@@ -47,6 +48,7 @@ export const routes: readonly Route[] = [
 /** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
 export const operations: readonly OperationInteraction[] = [
   meta,
+  validate,
   patientEverything,
   encounterEverything,
   lastn,

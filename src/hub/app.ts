@@ -19,6 +19,7 @@ import { fixedTypes, interactionsOf, isConditional, operationsOf, systemInteract
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
+import { noProfiles } from '../fhir/validation/profiles.ts';
 import { buildCapability } from '../fhir/capability.ts';
 import type { Registry } from '../ingest/endpoint.ts';
 import { openGroupCommit } from '../store/group-commit.ts';
@@ -64,6 +65,7 @@ export async function openApp(options: AppOptions): Promise<RequestListener> {
         cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
         base: addresses.fhirBase,
         now: Date.now,
+        profiles: noProfiles,
         report,
         observe: metrics.observeRequest,
         documents: {
