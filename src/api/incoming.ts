@@ -19,7 +19,7 @@ export interface Incoming {
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
   /** @throws Problem too-long, structure */
-  readonly text: () => Promise<string>;
+  readonly text: (bytesMax?: number) => Promise<string>;
   /** Of an entry of a Bundle: its resource, parsed with the Bundle. */
   readonly resource?: unknown;
 }
@@ -51,7 +51,7 @@ export function incomingOf(request: IncomingMessage, params: Readonly<Record<str
     version: params['version'] ?? '',
     query,
     headers: request.headers,
-    text: () => readText(request),
+    text: (bytesMax) => readText(request, bytesMax),
   };
 }
 
@@ -96,8 +96,8 @@ export function checkContentType(
 export const resourceMediaTypes = ['application/fhir+json', 'application/json'];
 export const formMediaTypes = ['application/x-www-form-urlencoded'];
 
-export async function readText(request: IncomingMessage): Promise<string> {
-  const bytes = await readBytes(request, bodyBytesMax);
+export async function readText(request: IncomingMessage, bytesMax = bodyBytesMax): Promise<string> {
+  const bytes = await readBytes(request, bytesMax);
   try {
     return utf8.decode(bytes);
   } catch (cause) {

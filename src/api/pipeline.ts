@@ -89,8 +89,11 @@ function requireType(type: string): void {
   });
 }
 
+/** What the trail keeps of a plan. */
+export type Trail = Pick<Plan, 'query' | 'askedFor'>;
+
 /** What the trail keeps of an answer. */
-export function entriesOf(asked: AuditContext, plan: Plan, result: Result): readonly AuditEntry[] {
+export function entriesOf(asked: AuditContext, plan: Trail, result: Result): readonly AuditEntry[] {
   if (result.entries !== undefined) return result.entries;
   const context = { ...asked, query: plan.query, id: asked.id ?? result.id };
   const rows = result.shown.map(({ patient = null, decidedBy = null }) => ({ patient, decidedBy }));
@@ -101,7 +104,7 @@ export function entriesOf(asked: AuditContext, plan: Plan, result: Result): read
 export async function recordRefusal(
   facade: Facade,
   asked: AuditContext,
-  plan: Plan | undefined,
+  plan: Trail | undefined,
   error: unknown,
 ): Promise<unknown> {
   const isRefusal = error instanceof Problem && ['not-found', 'deleted', 'forbidden'].includes(error.code);

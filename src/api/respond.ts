@@ -70,6 +70,7 @@ const statuses: Record<ProblemCode, number> = {
  */
 export function statusOf(problem: Problem, sendsResource: boolean): number {
   if (problem instanceof HttpProblem) return problem.status;
+  if (problem instanceof ProblemList && problem.all[0] !== undefined) return statusOf(problem.all[0], sendsResource);
   const status = statuses[problem.code];
   return status === 422 && !sendsResource ? 400 : status;
 }

@@ -18,6 +18,7 @@ import { validateCodeInSystem, validateCodeInValueSet } from './operations/valid
 import { conditionalPatch, patch } from './patch.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost } from './search.ts';
+import { bundle } from './transaction.ts';
 import { conditionalRemove, conditionalUpdate, create, remove, update } from './write.ts';
 
 export interface Route {
@@ -28,6 +29,7 @@ export interface Route {
 }
 
 export const routes: readonly Route[] = [
+  { method: 'post', path: '/', interaction: bundle },
   // AuditEvents are rendered from the trail: nobody writes one, and they have no versions.
   { method: 'get', path: '/AuditEvent', interaction: auditEventSearch },
   { method: 'post', path: '/AuditEvent/_search', interaction: auditEventSearchByPost },
