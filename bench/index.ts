@@ -13,6 +13,7 @@ import { indexEntries, searchParams } from '../src/fhir/params.ts';
 import { parseSearch } from '../src/fhir/search.ts';
 import type { AnyResource } from '../src/fhir/types.ts';
 import { validate } from '../src/fhir/validate.ts';
+import { indexColumns } from '../src/store/index-columns.ts';
 
 /** A laboratory result as a hospital sends it. */
 const text = JSON.stringify({
@@ -57,6 +58,26 @@ const text = JSON.stringify({
   referenceRange: [{ low: { value: 12, unit: 'g/dL' }, high: { value: 16, unit: 'g/dL' }, text: '12-16' }],
 });
 const resource = parseJson(text) as AnyResource;
+/** Two components with values: what composites cost. */
+const pressure: AnyResource = {
+  ...resource,
+  component: [
+    ['8480-6', 120],
+    ['8462-4', 80],
+  ].map(([code, value]) => ({
+    code: { coding: [{ system: 'http://loinc.org', code }] },
+    valueQuantity: { value, unit: 'mmHg', system: 'http://unitsofmeasure.org', code: 'mm[Hg]' },
+  })),
+};
+/** Names in characters have spellings: pinyin and initials. */
+const patient: AnyResource = {
+  resourceType: 'Patient',
+  id: 'p-1',
+  identifier: [{ system: 'https://hospa.example/mrn', value: '4711' }],
+  name: [{ text: '王小明', family: '王', given: ['小明'] }],
+  gender: 'female',
+  birthDate: '1980-02-29',
+};
 const tokens = indexEntries(resource).filter((entry) => entry.kind === 'token');
 const query = 'patient=p-1&code=http://loinc.org|718-7&date=ge2024-01-01&_sort=-date&_count=5';
 
@@ -68,6 +89,9 @@ const works: Record<string, () => unknown> = {
   indexEntries: () => indexEntries(resource),
   'indexEntries, by FHIRPath (paths alone)': evaluateAll,
   [`tokenForms of ${tokens.length} tokens`]: () => tokens.map(tokenForms),
+  indexColumns: () => indexColumns(resource),
+  'indexColumns of a blood pressure': () => indexColumns(pressure),
+  'indexColumns of a Patient': () => indexColumns(patient),
   patientsOf: () => patientsOf(resource),
   clinicalPeriod: () => clinicalPeriod(resource),
   parseSearch: () => parseSearch('Observation', query, { handling: 'lenient', base: 'http://hub/fhir/R4', now: 0 }),

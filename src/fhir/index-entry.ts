@@ -44,8 +44,8 @@ export interface StringEntry {
   readonly param: string;
   /** Folded by `foldString`: what default and `:contains` matching see. */
   readonly value: string;
-  /** As sent: what `:exact` sees. */
-  readonly exact: string;
+  /** As sent: what `:exact` sees. A spelling of a name (hanzi.ts) has none. */
+  readonly exact?: string;
 }
 
 /** An interval [low, high) in epoch milliseconds; an open end is -Infinity or Infinity. */

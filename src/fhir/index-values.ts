@@ -8,6 +8,7 @@ import { valueSet as codesOf } from './definitions.ts';
 import { foldString } from './fold.ts';
 import { latitudeOf, longitudeOf, type IndexEntry } from './index-entry.ts';
 import { numberOf } from './json.ts';
+import { han, spellName } from './hanzi.ts';
 import type { Visit, VisitContext } from './path.ts';
 import { readCanonical, readReference } from './reference.ts';
 import type { SearchParamType } from './search-request.ts';
@@ -136,7 +137,26 @@ const writeHeld: Writer = (param, value, entries) => {
 
 const writeString: Writer = (param, value, entries) => {
   const exact = text(value);
-  if (exact !== undefined) entries.push({ kind: 'string', param, value: foldString(exact), exact });
+  if (exact === undefined) return;
+  entries.push({ kind: 'string', param, value: foldString(exact), exact });
+  if (spelledParams.has(param) && han.test(exact)) writeSpellings(param, exact, param !== 'given', entries);
+};
+
+/** Names in characters are also found by their pinyin. */
+const spelledParams = new Set(['name', 'family', 'given']);
+
+function writeSpellings(param: string, name: string, isSurnameFirst: boolean, entries: IndexEntry[]): void {
+  for (const value of spellName(name, isSurnameFirst)) entries.push({ kind: 'string', param, value });
+}
+
+/** A name in characters whose parts stand apart is written in one word: 王 and 小明 are 王小明. */
+const writeHumanName: Writer = (param, value, entries) => {
+  writeNameParts(param, value, entries, undefined);
+  const { text: whole, family, given } = value as Value;
+  if (whole !== undefined || typeof family !== 'string' || !han.test(family) || param !== 'name') return;
+  const joined = family + list(given).join('');
+  entries.push({ kind: 'string', param, value: foldString(joined) });
+  writeSpellings(param, joined, true, entries);
 };
 
 /** FHIR R4 search.html#string: for HumanName and Address any of the parts may match. */
@@ -149,6 +169,8 @@ const writeParts =
       else writeString(param, held, entries, undefined);
     }
   };
+
+const writeNameParts = writeParts(['text', 'family', 'given', 'prefix', 'suffix']);
 
 // date -------------------------------------------------------------------------------------------------------------
 
@@ -253,7 +275,7 @@ const writers: Record<Exclude<SearchParamType, 'composite'>, Record<string, Writ
     string: writeString,
     markdown: writeString,
     code: writeString,
-    HumanName: writeParts(['text', 'family', 'given', 'prefix', 'suffix']),
+    HumanName: writeHumanName,
     Address: writeParts(['text', 'line', 'city', 'district', 'state', 'postalCode', 'country']),
   },
   date: {

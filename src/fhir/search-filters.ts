@@ -74,7 +74,7 @@ export function filterOf(
         param,
         index,
         match: kind,
-        values: texts.map((text) => readStringValue(text, kind === 'exact')),
+        values: texts.flatMap((text) => readStringValues(text, kind)),
       };
     }
     case 'date':
@@ -103,6 +103,12 @@ export function filterOf(
       refuseModifier(param, modifier);
       return { kind: 'near', param, index, values: texts.map((text) => readNear(text, param)) };
   }
+}
+
+/** `wang xiaoming` is also asked for in one word, as the index has the pinyin of 王小明. */
+function readStringValues(text: string, match: 'starts' | 'exact' | 'contains'): string[] {
+  const value = readStringValue(text, match === 'exact');
+  return match === 'starts' && /^[a-z]+(?: [a-z]+)+$/.test(value) ? [value, value.replaceAll(' ', '')] : [value];
 }
 
 const textSources: Readonly<Record<string, 'narrative' | 'content'>> = { _text: 'narrative', _content: 'content' };

@@ -13,6 +13,7 @@ describe('strings as string search sees them (R4 search.html#string)', () => {
     ['Ἀθῆναι', 'αθηναι'],
     ['a \t b', 'a b'],
     ['ｶﾅ', 'カナ'],
+    ['張偉', '张伟'],
   ];
   for (const [one, other] of same) it(`'${one}' is '${other}'`, () => assert.equal(foldString(one), foldString(other)));
 

@@ -32,6 +32,7 @@ const rows: Row[] = [
   ['_text, a phrase', 'Observation', 'patient=p1&_text="marrow bone"', []],
   ['_text, tags are no words', 'Observation', 'patient=p1&_text=div', []],
   ['_text, Chinese anywhere', 'Observation', 'patient=p1&_text=转移', ['chinese']],
+  ['_text, traditional', 'Observation', 'patient=p1&_text=轉移', ['chinese']],
   ['_text, logic', 'Observation', 'patient=p1&_text=(bone OR liver) and metastases', ['liver']],
   ['_text, not', 'Observation', 'patient=p1&_text=not liver', ['bone', 'chinese', 'plain']],
   ['_text, commas are or', 'Observation', 'patient=p1&_text=liver,bone', ['bone', 'liver']],

@@ -22,7 +22,7 @@ const lengthMax = 400;
 export function indexString({ param, value, exact }: StringEntry, columns: IndexColumns, isKeyed: boolean): void {
   const text = storable(value);
   columns.strings.add(`${param}${separator}${text}`);
-  columns.tokens.add(keyHash('exact', param, exact));
+  if (exact !== undefined) columns.tokens.add(keyHash('exact', param, exact));
   if (!isKeyed) return;
   const characters = Array.from(text);
   for (const length of prefixLengths) {

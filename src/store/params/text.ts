@@ -6,6 +6,7 @@
  * @see https://hl7.org/fhir/R4/search.html#content
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { han, variantsOf } from '../../fhir/hanzi.ts';
 import type { TextFilter } from '../../fhir/search-request.ts';
 import type { TextQuery } from '../../fhir/search-text.ts';
 
@@ -39,6 +40,10 @@ function meets(query: TextQuery): Sql {
 
 /** Where a word begins with the term; every character but letters and digits is itself. */
 function pattern(term: string): string {
-  const text = term.replaceAll('\u0000', '').replace(/[^\p{L}\p{N}]/gu, '\\$&');
+  const text = Array.from(term.replaceAll('\u0000', ''), (character) => {
+    // The body is as it was sent, and the term is folded.
+    if (han.test(character)) return `[${variantsOf(character)}]`;
+    return /[\p{L}\p{N}]/u.test(character) ? character : `\\${character}`;
+  }).join('');
   return /^[a-z0-9]/.test(term) ? `\\m${text}` : text;
 }
