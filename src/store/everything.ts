@@ -95,13 +95,14 @@ function ofRecords(visible: Visibility, request: EverythingRequest, limit: numbe
       ? raw('true')
       : sql`(c.place > ${Number(place)}::int or
           (r.type, r.date_low, r.id) > (${Number(type)}::smallint, ${date}::timestamptz, ${after.id}::text))`;
+  const decided = visible.decided('r');
   return sql`
     select p.* from unnest(${patients.map(ownBucket)}::int[], ${patients}::text[], ${patients.map((_, at) => at)}::int[])
       c (bucket, patient, place)
     cross join lateral (
-      select c.place, ${columns}, ${visible.decidedBy('r')} as decided_by from resource r
+      select c.place, ${columns}, ${decided.decidedBy} as decided_by from resource r ${decided.join}
       where r.bucket = c.bucket and r.patient = c.patient and c.place >= ${Number(place)}::int and ${isAfter}
-        and ${isWanted(request)} and ${visible.where('r')}
+        and ${isWanted(request)} and ${decided.where}
       order by r.type, r.date_low, r.id limit ${limit}) p
     order by p.place, p.type, p.date::timestamptz, p.id limit ${limit}`;
 }
@@ -116,10 +117,11 @@ function ofOthers(visible: Visibility, request: EverythingRequest, limit: number
       : sql`(r.type, r.date_low, r.id) > (${Number(type)}::smallint, ${date}::timestamptz, ${after.id}::text)`;
   // The column keeps whom any version named; here it counts whom the current one does.
   const names = patients.map((id) => sql`r.body like ${`%"reference":"Patient/${id}"%`}`);
+  const decided = visible.decided('r');
   return sql`
-    select ${patients.length}::int as place, ${columns}, ${visible.decidedBy('r')} as decided_by from resource r
+    select ${patients.length}::int as place, ${columns}, ${decided.decidedBy} as decided_by from resource r ${decided.join}
     where r.other_patients && ${patients}::text[] and r.patient <> all(${patients}::text[]) and (${join(names, ' or ')})
-      and ${isAfter} and ${isWanted(request)} and ${visible.where('r')}
+      and ${isAfter} and ${isWanted(request)} and ${decided.where}
     order by r.type, r.date_low, r.id limit ${limit}`;
 }
 
@@ -206,10 +208,11 @@ function referred(visible: Visibility, keys: readonly (readonly [string, string]
   // Outside of compartments a row takes the bucket of its id; inside, that of its patient.
   const buckets = keys.flatMap(([, id]) => [ownBucket(id), ...within.map(ownBucket)]);
   const repeat = <T>(value: T): T[] => Array.from({ length: 1 + within.length }, () => value);
+  const decided = visible.decided('r');
   return sql`
-    select r.type, r.id, r.patient, r.body, ${visible.decidedBy('r')} as decided_by
+    select r.type, r.id, r.patient, r.body, ${decided.decidedBy} as decided_by
     from (select distinct * from unnest(${buckets}::int[], ${keys.flatMap(([type]) => repeat(typeCode(type) as number))}::smallint[],
       ${keys.flatMap(([, id]) => repeat(id))}::text[]) k (bucket, type, id)) k
-    join resource r on r.bucket = k.bucket and r.type = k.type and r.id = k.id
-    where (r.patient is null or r.patient = any(${within}::text[])) and not r.is_deleted and ${visible.where('r')}`;
+    join resource r on r.bucket = k.bucket and r.type = k.type and r.id = k.id ${decided.join}
+    where (r.patient is null or r.patient = any(${within}::text[])) and not r.is_deleted and ${decided.where}`;
 }

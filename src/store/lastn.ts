@@ -42,14 +42,16 @@ export async function selectLast(
   { patients, max, aliases, visibilityOf }: LastOptions,
 ): Promise<FoundRow[]> {
   const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
+  const decided = visibility.decided('r');
   const rows = await db.query<RankedRow>(sql`
     select b.id, b.patient, b.body, ranked.decided_by, ranked.code::text as code,
       extract(epoch from b.date_low)::float8 * 1000 as at
     from (
-      select r.bucket, r.type, r.id, ${visibility.decidedBy('r')} as decided_by, concept.code,
+      select r.bucket, r.type, r.id, ${decided.decidedBy} as decided_by, concept.code,
         rank() over (partition by concept.code order by r.date_low desc) as place
-      from ${inCompartments(patients, 'r')} cross join lateral (select r.body::jsonb -> 'code' as code) concept
-      where ${compileSearch(request.filters, subject)} and ${visibility.where('r')}) ranked
+      from ${inCompartments(patients, 'r')} ${decided.join}
+        cross join lateral (select r.body::jsonb -> 'code' as code) concept
+      where ${compileSearch(request.filters, subject)} and ${decided.where}) ranked
     join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
     where ranked.place <= ${max}
     order by b.date_low desc, b.id limit ${lastRowsMax + 1}`);
