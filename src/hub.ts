@@ -7,6 +7,7 @@ import { openAudit } from './access/audit.ts';
 import type { Addresses, Config } from './config.ts';
 import { openDatabase } from './db.ts';
 import { openApp } from './hub/app.ts';
+import { startExports } from './hub/exports.ts';
 import { openIntake } from './hub/intake.ts';
 import type { Logger } from './hub/log.ts';
 import { openMetrics } from './hub/metrics.ts';
@@ -65,6 +66,9 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
   const sending = config.roles.has('worker')
     ? await startOutbound({ database: storage.database, log, metrics })
     : undefined;
+  const exporting = config.roles.has('worker')
+    ? await startExports({ database: storage.database, base: addresses.fhirBase, log })
+    : undefined;
   let isAccepting = true;
   const app = await openApp({
     config,
@@ -86,7 +90,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
       await intake?.close();
     },
     stop: async () => {
-      await Promise.all([workers?.close(), sending?.close()]);
+      await Promise.all([workers?.close(), sending?.close(), exporting?.close()]);
       endpoints.close();
       await audit.close();
       await Promise.all([auditDatabase.close(), intakeDatabase.close()]);

@@ -8,6 +8,7 @@
 import { visibility, written } from '../access/predicate.ts';
 import type { Principal } from '../access/principal.ts';
 import { requireScope } from '../access/scope.ts';
+import { seenBy } from '../access/seen-by.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
@@ -18,7 +19,7 @@ import type { Visibility } from '../store/visibility.ts';
 import { cursorBinding } from './cursor.ts';
 import type { Facade } from './interaction.ts';
 import { HttpProblem, statusOf } from './respond.ts';
-import { aliasesOf, requireParams, seenBy } from './search.ts';
+import { aliasesOf, requireParams } from './search.ts';
 
 export interface Condition {
   readonly request: SearchRequest;

@@ -34,7 +34,12 @@ export const bodyBytesMax = 5_000_000;
 /** RFC 9110 section 4.1 wants 8,000 octets at least; longer searches go to POST _search. */
 const urlLengthMax = 8_192;
 
-export function incomingOf(request: IncomingMessage, params: Readonly<Record<string, string | undefined>>): Incoming {
+/** @param accepted media types of the answer, beside JSON */
+export function incomingOf(
+  request: IncomingMessage,
+  params: Readonly<Record<string, string | undefined>>,
+  accepted: readonly string[] = [],
+): Incoming {
   const url = request.url ?? '';
   if (url.length > urlLengthMax) {
     throw new HttpProblem(414, 'too-long', `the URL is longer than ${urlLengthMax} characters`, {
@@ -43,7 +48,7 @@ export function incomingOf(request: IncomingMessage, params: Readonly<Record<str
   }
   const mark = url.indexOf('?');
   const query = mark < 0 ? '' : url.slice(mark + 1);
-  checkAccept(request.headers.accept, query);
+  checkAccept(request.headers.accept, query, accepted);
   return {
     method: request.method ?? 'GET',
     type: params['type'] ?? '',
@@ -58,14 +63,15 @@ export function incomingOf(request: IncomingMessage, params: Readonly<Record<str
 const jsonTypes = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', 'application/*', '*/*']);
 
 /** @see https://hl7.org/fhir/R4/http.html#parameters `_format` overrides Accept */
-function checkAccept(accept: string | undefined, query: string): void {
+function checkAccept(accept: string | undefined, query: string, accepted: readonly string[]): void {
   const format = query.includes('_format=') ? new URLSearchParams(query).get('_format') : null;
   const wanted = format ?? accept;
   if (wanted === undefined || jsonTypes.has(wanted)) return;
   const offers = wanted.split(',').map((offer) => offer.split(';').map((part) => part.trim().toLowerCase()));
   // A `+` of `_format=application/fhir+json` sent without escaping arrives as a space.
   const isJson = ([type = '', ...parameters]: string[]): boolean =>
-    jsonTypes.has(type.replace(' ', '+')) && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+    (jsonTypes.has(type.replace(' ', '+')) || accepted.includes(type)) &&
+    !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
   if (offers.some(isJson)) return;
   throw new HttpProblem(406, 'not-supported', 'the hub answers in JSON only', {
     hint: 'Accept application/fhir+json.',

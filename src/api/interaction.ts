@@ -110,6 +110,8 @@ export interface Interaction {
   readonly operation?: Operation;
   /** Its body is a resource. */
   readonly isWrite: boolean;
+  /** Media types it answers in, beside JSON. */
+  readonly accepts?: readonly string[];
   /** @throws Problem for whatever can be refused without asking the database */
   prepare(call: Call): Promise<Plan>;
   /** Of a write: what it means, not yet validated, for a transaction that commits it together with others. @throws Problem */

@@ -22,7 +22,7 @@ export async function answer(
 ): Promise<Answer> {
   const correlationId = randomUUID();
   try {
-    const incoming = incomingOf(request, params);
+    const incoming = incomingOf(request, params, interaction.accepts);
     const principal = await facade.authenticator.authenticate(incoming.headers.authorization);
     return await perform(interaction, { facade, principal, incoming, correlationId });
   } catch (error) {

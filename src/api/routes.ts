@@ -7,6 +7,8 @@ import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { expand } from './operations/expand.ts';
+import { groupExport, patientExport, systemExport } from './operations/export.ts';
+import { exportCancel, exportFile, exportStatus } from './operations/export-status.ts';
 import { lastn } from './operations/lastn.ts';
 import { lookup } from './operations/lookup.ts';
 import { meta } from './operations/meta.ts';
@@ -34,6 +36,10 @@ export const routes: readonly Route[] = [
   { method: 'get', path: '/AuditEvent', interaction: auditEventSearch },
   { method: 'post', path: '/AuditEvent/_search', interaction: auditEventSearchByPost },
   { method: 'get', path: '/AuditEvent/:id', interaction: auditEventRead },
+  // What a $export answers with: `Content-Location`, and the files of its manifest.
+  { method: 'get', path: '/_export/:id', interaction: exportStatus },
+  { method: 'delete', path: '/_export/:id', interaction: exportCancel },
+  { method: 'get', path: '/_export/:id/:version', interaction: exportFile },
   { method: 'get', path: '/:type', interaction: search },
   { method: 'post', path: '/:type/_search', interaction: searchByPost },
   { method: 'get', path: '/:type/:id', interaction: read },
@@ -54,6 +60,9 @@ export const operations: readonly OperationInteraction[] = [
   patientEverything,
   encounterEverything,
   lastn,
+  systemExport,
+  patientExport,
+  groupExport,
   expand,
   validateCodeInValueSet,
   lookup,

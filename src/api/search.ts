@@ -3,14 +3,14 @@ import { mayFilter } from '../access/minimum.ts';
 import { visibility } from '../access/predicate.ts';
 import type { Principal } from '../access/principal.ts';
 import { requireScope } from '../access/scope.ts';
+import { seenBy } from '../access/seen-by.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { paramsRead, parseSearch, type Include, type SearchRequest } from '../fhir/search.ts';
-import { samePerson } from '../identity/link.ts';
+import { samePerson, samePersons } from '../identity/link.ts';
 import { includedMax, selectIncluded } from '../store/include.ts';
 import { compartmentsOf, isAcross, patientsNamed } from '../store/search.ts';
 import { selectPage, type FoundRow } from '../store/select.ts';
-import type { Visibility, VisibilityOf } from '../store/visibility.ts';
 import { searchUrl, toSearchset, type SearchsetEntry } from './bundle.ts';
 import { cursorBinding } from './cursor.ts';
 import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
@@ -89,23 +89,8 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
 }
 
 /** A search for one source patient of a person covers all of them; what is shown of them is up to each row. */
-export async function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-  const groups = await Promise.all(patients.map(async (patient) => [patient, await samePerson(tx, patient)] as const));
-  return new Map(groups);
-}
-
-/**
- * Who may see rows of other types than the one searched: on the way of a chain, or included. A type that no scope covers has
- * none to be seen: the same answer as if there were none (LEAKS 1, 2, 52).
- */
-export function seenBy(principal: Principal): VisibilityOf {
-  const known = new Map<string, Visibility>();
-  return (types) => {
-    const key = types.join();
-    const visible = known.get(key) ?? visibility(principal, { interaction: 's', types });
-    known.set(key, visible);
-    return visible;
-  };
+export function aliasesOf(tx: Tx, patients: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  return samePersons(tx, patients);
 }
 
 /**

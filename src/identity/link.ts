@@ -60,6 +60,18 @@ export async function samePerson(db: Tx, patient: string): Promise<string[]> {
   return rows.length === 0 ? [patient] : rows.map((row) => row.patient);
 }
 
+/** The same for several: for each the source patients of their person. */
+export async function samePersons(db: Tx, patients: readonly string[]): Promise<Map<string, string[]>> {
+  const groups = new Map(patients.map((patient): [string, string[]] => [patient, [patient]]));
+  if (patients.length === 0) return groups;
+  const rows = await db.query<{ patient: string; others: string[] }>(sql`
+    select one.patient, array_agg(other.patient order by other.patient) as others
+    from person_member one join person_member other on other.person = one.person
+    where one.patient = any(${patients}::text[]) group by one.patient`);
+  for (const { patient, others } of rows) groups.set(patient, others);
+  return groups;
+}
+
 /**
  * Takes a patient out of their person for good: evidence alone does not link the pair again.
  * @returns the patients it was separated from

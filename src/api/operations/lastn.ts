@@ -5,9 +5,10 @@
  */
 import { visibility } from '../../access/predicate.ts';
 import { requireScope } from '../../access/scope.ts';
+import { seenBy } from '../../access/seen-by.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../../fhir/search.ts';
-import { samePerson } from '../../identity/link.ts';
+import { samePerson, samePersons } from '../../identity/link.ts';
 import { selectLast } from '../../store/lastn.ts';
 import { compartmentsOf, patientsNamed } from '../../store/search.ts';
 import { searchUrl, toSearchset } from '../bundle.ts';
@@ -15,7 +16,7 @@ import { preferencesOf } from '../incoming.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { bodyFor } from '../read.ts';
 import { HttpProblem } from '../respond.ts';
-import { aliasesOf, requireParams, seenBy } from '../search.ts';
+import { requireParams } from '../search.ts';
 import { subsetOf } from '../subset.ts';
 import { readInput, type OperationInput } from './input.ts';
 import type { OperationInteraction } from './operation.ts';
@@ -61,7 +62,7 @@ function planLast({ facade, principal, incoming }: Call, input: OperationInput):
     query: input.namesOf('lastn'),
     run: async (tx) => {
       const [aliases, within] = await Promise.all([
-        aliasesOf(tx, named),
+        samePersons(tx, named),
         context === undefined ? undefined : samePerson(tx, context),
       ]);
       const patients = compartmentsOf(request, aliases, within);
