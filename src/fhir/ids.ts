@@ -54,13 +54,15 @@ export function formatId(bytes: Uint8Array, bucket?: number): string {
 
 /** Written character by character: a text put together of slices is put together again when it is first looked up. */
 function formatHex(hex: string, bucket: number | undefined): string {
-  const head = bucket === undefined ? hex : bucket.toString(16).padStart(4, '0');
   const digit = (index: number): number => hex.charCodeAt(index);
+  // The bucket's digits, or the hash's own.
+  const head = (index: number): number =>
+    bucket === undefined ? hex.charCodeAt(index) : hexDigits.charCodeAt((bucket >>> (12 - 4 * index)) & 15);
   // RFC 9562: the two highest bits of this digit are 10. Its other two are the digit's own: `a` is 10, not 97.
   const variant = digit(16) > nine ? digit(16) + 1 : digit(16);
   // oxfmt-ignore
   return String.fromCharCode(
-    head.charCodeAt(0), head.charCodeAt(1), head.charCodeAt(2), head.charCodeAt(3), digit(4), digit(5), digit(6), digit(7),
+    head(0), head(1), head(2), head(3), digit(4), digit(5), digit(6), digit(7),
     dash, digit(8), digit(9), digit(10), digit(11),
     dash, version8, digit(13), digit(14), digit(15),
     dash, variants.charCodeAt(variant & 3), digit(17), digit(18), digit(19),
@@ -69,3 +71,4 @@ function formatHex(hex: string, bucket: number | undefined): string {
 }
 const [dash, version8, nine] = [45, 56, 57];
 const variants = '89ab';
+const hexDigits = '0123456789abcdef';

@@ -28,7 +28,7 @@ export function generateAccessors(steps: readonly PathStep[], beside: Readonly<E
 const { Extended, ownElement, ownList, fill, extend, add } = helpers;
 return {
   isSet(root) {\n${isSetLines(steps).join('\n')}\n  },
-  put(root, value) {\n${putLines(steps, beside !== undefined).join('\n')}\n  },
+  put(root, value) {\n${putLines(steps, beside).join('\n')}\n  },
 };
 //# sourceURL=paths/${steps.map(({ name, mode }) => (mode === 'single' ? name : `${name}_`)).join('.')}.js`;
   // oxlint-disable-next-line no-implied-eval, no-new-func
@@ -49,23 +49,31 @@ function isSetLines(steps: readonly PathStep[]): string[] {
   ];
 }
 
-function putLines(steps: readonly PathStep[], isBeside: boolean): string[] {
+function putLines(steps: readonly PathStep[], beside: Readonly<Element> | undefined): string[] {
+  const isBeside = beside !== undefined;
   const way = steps.slice(0, -1);
   const last = steps.at(-1) as PathStep;
   // Constants stand in the innermost element that is new for each value, else in the value or what holds it.
   const newest = isBeside ? way.findLastIndex(({ mode }) => mode === 'new') : -1;
   const lines = ['    let at = root, list, next;'];
-  way.forEach((step, index) => lines.push(...wayLines(step, index === newest)));
+  way.forEach((step, index) => lines.push(...wayLines(step, index === newest ? literalOf(beside) : '{}')));
   if (isBeside && newest < 0) lines.push('    value = fill(at, value, beside);');
   return [...lines, ...lastLines(last)];
 }
 
 /** One step on the way: `at` becomes the element there. */
-function wayLines({ name, mode, index }: PathStep, hasBeside: boolean): string[] {
+function wayLines({ name, mode, index }: PathStep, fresh: string): string[] {
   if (mode === 'single') return [`    next = at.${name};`, own('next', `at.${name}`), '    at = next;'];
   const list = listLines(name);
   if (mode === 'index') return [...list, `    next = list[${index}];`, own('next', `list[${index}]`), '    at = next;'];
-  return [...list, `    at = ${hasBeside ? '{ ...beside }' : '{}'};`, '    list.push(at);'];
+  return [...list, `    at = ${fresh};`, '    list.push(at);'];
+}
+
+/** An element that has these constants. By name, where they have names: a literal is of one shape from the start. */
+function literalOf(beside: Readonly<Element> | undefined): string {
+  const names = Object.keys(beside ?? {});
+  if (!names.every((name) => /^[A-Za-z]+$/.test(name))) return '{ ...beside }';
+  return `{ ${names.map((name) => `${name}: beside.${name}`).join(', ')} }`;
 }
 
 function own(variable: string, place: string): string {

@@ -5,7 +5,8 @@ import type { RuleInfo } from './functions.ts';
 import type { Node } from './nesting.ts';
 import type { Part } from './part.ts';
 import { organization } from './parties.ts';
-import type { DraftBuilder, Element, Reference, Run } from './state.ts';
+import { wayNamed } from './source.ts';
+import { type DraftBuilder, type Element, type Reference, type Run, union } from './state.ts';
 
 /** IN1-2, IN1-35: a plan as Coverage.class, whose value R4 requires: its code, else its name. */
 export function coverageClass(part: Part): Element | undefined {
@@ -35,7 +36,15 @@ function wordsOf(part: Part): string {
 
 /** IN1-3 to IN1-7: the insurer with its address, telephone and contact. @see HL7 v2-to-FHIR, IN1[Coverage] IN1-4 */
 export function insurer(node: Node, run: Run): Reference | undefined {
-  const { reader } = node;
+  // Some dozens of insurers stand in all messages of a hospital.
+  return run.readAndKeepFields(insurerWay, node.reader, insurerFields, () => readInsurer(node, run)) as
+    | Reference
+    | undefined;
+}
+const insurerWay = wayNamed('insurer');
+const insurerFields = [3, 4, 5, 6, 7];
+
+function readInsurer({ reader }: Node, run: Run): Reference | undefined {
   const [id] = reader.parts(3);
   const value = id?.peek(1) ?? '';
   const [name] = reader.parts(4);
@@ -47,20 +56,22 @@ export function insurer(node: Node, run: Run): Reference | undefined {
     value !== ''
       ? [authority?.peek(2) || authority?.peek(1) || run.facility, value]
       : organizationKey(name as Part, title ?? '', run);
-  const draft = run.shared('Organization', key);
-  give(draft, 'identifier', elementsOf(reader.parts(3), run, 'CX', 'IN1-3'));
-  draft.add(element);
-  give(draft, 'address', elementsOf(reader.parts(5), run, 'XAD', 'IN1-5'));
-  give(draft, 'telecom', telecomOf(reader.parts(7), run, 'IN1-7'));
+  const numbers = elementsOf(reader.parts(3), run, 'CX', 'IN1-3');
+  const address = elementsOf(reader.parts(5), run, 'XAD', 'IN1-5');
+  const phones = telecomOf(reader.parts(7), run, 'IN1-7');
   const people = elementsOf(reader.parts(6), run, 'XPN', 'IN1-6');
-  give(
-    draft,
-    'contact',
-    people?.map((name) => ({ name })),
-  );
+  const identifier = union(numbers ?? [], (element?.['identifier'] ?? []) as Element[]);
+  const draft = run.share('Organization', key, {
+    ...(identifier.length > 0 && { identifier }),
+    ...element,
+    ...(identifier.length > 0 && { identifier }),
+    ...(address && { address }),
+    ...(phones && { telecom: phones }),
+    ...(people && { contact: people.map((name) => ({ name })) }),
+  });
   // org-1: a number that is none (a bare authority) leaves the organization without name and identifier.
   if (draft.resource['identifier'] === undefined && draft.resource['name'] === undefined)
-    draft.add({ identifier: [{ value }] });
+    run.share('Organization', key, { identifier: [{ value }] });
   return title === undefined ? { reference: draft.reference } : { reference: draft.reference, display: title };
 }
 

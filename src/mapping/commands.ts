@@ -17,7 +17,7 @@ export type CommandFunction = (node: Node, run: Run) => Command | undefined;
 /** MRG names the record that gives way, the PID before it the one that stays. */
 function ofPrior(kind: 'merge' | 'move'): CommandFunction {
   return (node, run) => {
-    const prior = draftOf(node, 'Patient')?.resource.id;
+    const prior = draftOf(node, 'Patient')?.id;
     const stays = node.parent === undefined ? undefined : patientOf(node.parent, run)?.id;
     if (prior === undefined || stays === undefined) return refuse(node, run, 'no prior identifier of the patient');
     if (prior === stays) return refuse(node, run, 'the prior identifier is the patient’s own');
@@ -30,7 +30,7 @@ function ofPair(kind: 'link' | 'unlink'): CommandFunction {
   return (node, run) => {
     const [first] = run.nodes.filter(({ name }) => name === 'PID');
     if (first === node) return undefined;
-    const [patient, other] = [draftOf(node, 'Patient')?.resource.id, first && draftOf(first, 'Patient')?.resource.id];
+    const [patient, other] = [draftOf(node, 'Patient')?.id, first && draftOf(first, 'Patient')?.resource.id];
     if (patient === undefined || other === undefined || patient === other) {
       return refuse(node, run, 'both PID segments name the same patient');
     }
@@ -51,7 +51,7 @@ function ofNumber(type: 'Encounter' | 'Account'): CommandFunction {
   return (node, run) => {
     const [from, to] = [draftOf(node, type), successorOf(node, type, run)];
     if (from === undefined || to === undefined) return undefined;
-    return { kind: 'renumber', type, from: from.resource.id, to: to.resource.id };
+    return { kind: 'renumber', type, from: from.id, to: to.resource.id };
   };
 }
 

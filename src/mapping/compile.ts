@@ -46,6 +46,8 @@ export interface CompiledMessage {
   readonly patient: 'required' | 'optional' | 'none';
   readonly nesting: Readonly<Record<string, readonly string[]>>;
   readonly builds: readonly CompiledBuild[];
+  /** Places in `builds` by the name of the segment that they are for. */
+  readonly bySegment: ReadonlyMap<string, readonly number[]>;
   readonly commands: readonly CompiledCommand[];
 }
 
@@ -167,10 +169,12 @@ function sameMessage(message: MessageMap, known: Known, base: CompiledMap | unde
 }
 
 function compileMessage(message: MessageMap, known: Known): CompiledMessage {
+  const builds = message.build.map((build) => sharedBuild(build, message, known));
   return {
     patient: message.patient,
     nesting: message.nesting,
-    builds: message.build.map((build) => sharedBuild(build, message, known)),
+    builds,
+    bySegment: Map.groupBy(builds.keys(), (place) => (builds[place] as CompiledBuild).segment),
     commands: message.commands.map(compileCommand),
   };
 }

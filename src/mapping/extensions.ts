@@ -27,7 +27,30 @@ export const dataAbsentReasonUrl = 'http://hl7.org/fhir/StructureDefinition/data
  * @param owner `Organization/x`
  */
 export function localUri(owner: string, kind: 'authority' | 'coding-system', name: string): string {
-  return `${base}/${owner}/${kind}/${encodeURIComponent(name)}`;
+  let uris = localUris[kind].get(owner);
+  if (uris === undefined) localUris[kind].set(owner, (uris = new Map()));
+  const known = uris.get(name);
+  if (known !== undefined) return known;
+  if (++localUriCount > localUrisMax) forgetLocalUris();
+  const uri = `${base}/${owner}/${kind}/${encodeURIComponent(name)}`;
+  // A copy: a slice would keep its whole message alive.
+  uris.set(Buffer.from(name).toString(), uri);
+  return uri;
+}
+
+/** By owner and name: a hospital has a handful of authorities, one of them in every identifier. */
+const localUris = {
+  authority: new Map<string, Map<string, string>>(),
+  'coding-system': new Map<string, Map<string, string>>(),
+};
+let localUriCount = 0;
+// Bounded: names come from senders. Some for each of 3,600 hospitals, about 300 bytes each.
+const localUrisMax = 50_000;
+
+function forgetLocalUris(): void {
+  localUris.authority.clear();
+  localUris['coding-system'].clear();
+  localUriCount = 0;
 }
 
 export interface Extension {

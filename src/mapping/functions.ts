@@ -151,6 +151,7 @@ function positiveInt(value: string): number | undefined {
 /** CX or ST that is a valid resident identity number, whatever authority was sent with it. @see GB 11643 */
 function nationalId(part: Part, run: Run): Element | undefined {
   const value = part.peek(1);
+  if (value.length < nationalIdChars) return undefined;
   const sent = part.peek(5);
   const kind = identifierType(sent, run);
   // 15 digits carry no check character: only with a type that says so (HL70203 NI, or NNxxx with the country).
@@ -169,6 +170,9 @@ function nationalId(part: Part, run: Run): Element | undefined {
   if (number !== value) element['_value'] = { extension: [original(value)] };
   return element;
 }
+
+/** Of the form of before 1999; the newer one is longer. */
+const nationalIdChars = 15;
 
 /** HL70203, also where the sender has a code of its own for it. */
 function identifierType(code: string, run: Run): string {

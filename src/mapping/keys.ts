@@ -202,6 +202,8 @@ function compileKeyPart({ from, literal, as }: KeyPart): ReadKey {
     return () => text;
   }
   const reads = from.map((position) => compileKeyRead(position, as));
+  const [only] = reads;
+  if (reads.length === 1 && only !== undefined) return only;
   return (node, run) => {
     for (const each of reads) {
       const text = each(node, run);
@@ -213,12 +215,24 @@ function compileKeyPart({ from, literal, as }: KeyPart): ReadKey {
 
 function compileKeyRead(position: string, as: KeyPart['as']): ReadKey {
   const { segment, field, component } = parsePosition(position);
-  return (node, run) => {
+  const readerOf = (node: Node): SegmentReader | undefined => {
     const reader = (node.name === segment ? node : node.find(segment))?.reader;
-    if (reader === undefined || reader.isAbsent(field)) return undefined;
-    if (as === 'concept') return concept(reader, field);
-    if (as === 'text' && component === 0) return some(reader.key(field));
-    const part = reader.parts(field)[0];
+    return reader === undefined || reader.isAbsent(field) ? undefined : reader;
+  };
+  if (as === 'concept') {
+    return (node) => {
+      const reader = readerOf(node);
+      return reader && concept(reader, field);
+    };
+  }
+  if (as === 'text' && component === 0) {
+    return (node) => {
+      const reader = readerOf(node);
+      return reader && some(reader.key(field));
+    };
+  }
+  return (node, run) => {
+    const part = readerOf(node)?.parts(field)[0];
     if (part === undefined || part.value.isNull) return undefined;
     if (as === 'text') return some(part.child(component).peek(1));
     if (as === 'name') return part.peekAll() === '' ? undefined : keyPart(part.peek(1)) + keyPart(part.peek(2));

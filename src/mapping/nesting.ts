@@ -32,7 +32,7 @@ export class Node {
   readonly drafts: DraftBuilder[] = [];
   #found: Map<string, Node | undefined> | undefined;
   #texts: Map<object, KeyText | null> | undefined;
-  #around: Map<string, DraftBuilder | undefined> | undefined;
+  #around: Map<string, DraftBuilder | null> | undefined;
   #inside: Map<string, DraftBuilder[]> | undefined;
   #noneBeside: Map<string, number> | undefined;
 
@@ -45,8 +45,8 @@ export class Node {
     parent?.children.push(this);
   }
 
-  /** What was found around this node, and inside it, by type: for linking, when all drafts are made. */
-  get around(): Map<string, DraftBuilder | undefined> {
+  /** What was found around this node (null: nothing), and inside it, by type: for linking, when all drafts are made. */
+  get around(): Map<string, DraftBuilder | null> {
     return (this.#around ??= new Map());
   }
 

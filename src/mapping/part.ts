@@ -237,6 +237,29 @@ export class SegmentReader {
     if (parts !== undefined) for (const part of parts) part.takeAll();
   }
 
+  /** Fields as one text; undefined when one of them has several repetitions. */
+  together(fields: readonly number[]): string | undefined {
+    let text = '';
+    for (const field of fields) {
+      const one = this.single(field);
+      if (one === undefined) return undefined;
+      // No field has a line end in it that is not escaped.
+      text += `${one}\r`;
+    }
+    return text;
+  }
+
+  /** True when nobody has taken anything of the field yet. */
+  isUntouched(field: number): boolean {
+    const parts = this.#fields?.[field];
+    return !this.#isTaken(field) && (parts === undefined || parts.every((part) => part.isUntouched));
+  }
+
+  /** True when nothing of the field is left. */
+  isComplete(field: number): boolean {
+    return this.isAbsent(field) || this.#isTaken(field) || this.parts(field).every((part) => part.isComplete);
+  }
+
   #isTaken(field: number): boolean {
     if (field <= maskBits) return (this.#taken & (1 << field)) !== 0;
     return field <= maskedFields && (this.#takenBeyond & (1 << (field - maskBits))) !== 0;

@@ -20,7 +20,7 @@ const ranks: Readonly<Record<string, number>> = {
 };
 
 /** 0 for what has no ranks: a patient or a visit is as its last message says. */
-export function precedenceOf(resource: AnyResource): number {
-  if (resource.resourceType !== 'Observation' && resource.resourceType !== 'DiagnosticReport') return 0;
+export function precedenceOf(type: string, resource: AnyResource): number {
+  if (type !== 'Observation' && type !== 'DiagnosticReport') return 0;
   return ranks[resource['status'] as string] ?? 0;
 }

@@ -23,10 +23,9 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   nodes[0].event = event;
   const run = new Run(map, context, nodes);
   const byName = indexByName(nodes);
-  // Most builds of a message map are for segments that a message does not have.
-  const asked = what.builds.filter(({ segment }) => byName.has(segment));
-  for (const build of asked) buildDrafts(build, byName.get(build.segment) ?? noNodes, run);
-  for (const build of asked) if (build.refs.length > 0) linkDrafts(build, byName.get(build.segment) ?? noNodes, run);
+  const asked = askedOf(what, byName);
+  for (const { build, nodes } of asked) buildDrafts(build, nodes, run);
+  for (const { build, nodes } of asked) if (build.refs.length > 0) linkDrafts(build, nodes, run);
   for (const command of what.commands) giveCommand(command, byName.get(command.segment) ?? noNodes, run);
   dropEmptyProvenance(run);
   keepTheRest(run);
@@ -79,6 +78,30 @@ function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[
   return byName;
 }
 const noNodes: readonly Node[] = [];
+
+/** A build with the segments that it is for. */
+interface Asked {
+  readonly build: CompiledBuild;
+  readonly nodes: readonly Node[];
+}
+
+/** In the order of the map. Most of its builds are for segments that a message does not have: those are not gone through. */
+function askedOf({ builds, bySegment }: CompiledMessage, byName: ReadonlyMap<string, readonly Node[]>): Asked[] {
+  const found: number[] = [];
+  for (const name of byName.keys()) {
+    const places = bySegment.get(name);
+    if (places !== undefined) for (const place of places) found.push(place);
+  }
+  found.sort(ascending);
+  return found.map((place) => {
+    const build = builds[place] as CompiledBuild;
+    return { build, nodes: byName.get(build.segment) ?? noNodes };
+  });
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
+}
 
 function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   for (const node of nodes) {
@@ -171,8 +194,9 @@ function nearestOf(node: Node, type: string): DraftBuilder | undefined {
   const { parent } = node;
   if (parent === undefined) return undefined;
   // That there is none is kept as well: a message without visit is asked for it by each of its results.
-  if (!parent.around.has(type)) parent.around.set(type, nearestOf(parent, type));
-  return parent.around.get(type);
+  let found = parent.around.get(type);
+  if (found === undefined) parent.around.set(type, (found = nearestOf(parent, type) ?? null));
+  return found ?? undefined;
 }
 
 function put(ref: CompiledRef, draft: DraftBuilder, target: DraftBuilder): void {
@@ -186,7 +210,7 @@ function putReference(ref: CompiledRef, draft: DraftBuilder, reference: Referenc
 /** Drafts of a type at a node and below it; asked again by each of its results, so kept. */
 function below(node: Node, type: string): readonly DraftBuilder[] {
   if (node.children.length === 0)
-    return node.drafts.length === 0 ? noDrafts : node.drafts.filter((draft) => draft.type === type);
+    return node.drafts.some((draft) => draft.type === type) ? ownOf(node, type) : noDrafts;
   let found = node.inside.get(type);
   if (found === undefined) {
     collectBelow(node, type, (found = []));
@@ -195,6 +219,10 @@ function below(node: Node, type: string): readonly DraftBuilder[] {
   return found;
 }
 const noDrafts: readonly DraftBuilder[] = [];
+
+function ownOf(node: Node, type: string): readonly DraftBuilder[] {
+  return node.drafts.filter((draft) => draft.type === type);
+}
 
 function collectBelow(node: Node, type: string, found: DraftBuilder[]): void {
   for (const draft of node.drafts) if (draft.type === type) found.push(draft);
@@ -275,15 +303,15 @@ function order(drafts: readonly DraftBuilder[]): Draft[] {
   return ordered;
 }
 
-function finish({ resource, mode, removed, fallback }: DraftBuilder): Draft {
+function finish({ type, resource, mode, removed, fallback }: DraftBuilder): Draft {
   // An element that another field gave after all is not removed.
   const gone = removed === undefined ? none : [...removed].filter((path) => !isSaid(resource, path));
   return {
     resource,
-    mode: modeOf(resource, mode),
+    mode: type === 'Observation' ? modeOfResult(resource, mode) : mode,
     removed: gone,
     fallback: fallback ?? none,
-    precedence: precedenceOf(resource),
+    precedence: precedenceOf(type, resource),
   };
 }
 const none: readonly string[] = [];
@@ -296,9 +324,8 @@ function isSaid(resource: Draft['resource'], path: string): boolean {
 }
 
 /** OBX-11 `U`: the status becomes final without the result being sent again (HL70085), so the stored value stays. */
-function modeOf(resource: Draft['resource'], mode: Draft['mode']): Draft['mode'] {
-  const isStatusOnly = resource.resourceType === 'Observation' && resource['status'] === 'final' && !hasValue(resource);
-  return isStatusOnly ? 'merge' : mode;
+function modeOfResult(resource: Draft['resource'], mode: Draft['mode']): Draft['mode'] {
+  return resource['status'] === 'final' && !hasValue(resource) ? 'merge' : mode;
 }
 
 function hasValue(resource: Draft['resource']): boolean {

@@ -20,10 +20,10 @@ export function takeSnapshots(build: CompiledBuild, nodes: readonly Node[], run:
   for (const node of nodes) {
     const patient = patientOf(node, run)?.id;
     if (patient === undefined) continue;
-    const visit = build.snapshot === 'visit' ? run.nearest('Encounter', node)?.resource.id : undefined;
+    const visit = build.snapshot === 'visit' ? run.nearest('Encounter', node)?.id : undefined;
     let list = lists.find((one) => one.patient === patient && one.visit === visit);
     if (list === undefined) lists.push((list = { segment, type, patient, visit, ids: [] }));
-    for (const draft of node.drafts) if (draft.type === type) list.ids.push(draft.resource.id);
+    for (const draft of node.drafts) if (draft.type === type) list.ids.push(draft.id);
   }
   run.snapshots.push(...lists);
 }

@@ -9,10 +9,10 @@ import type { Element } from './state.ts';
 
 /** A resource outside any patient that a text names, and what the text says of it. */
 export interface Share {
-  readonly type: string;
   readonly id: string;
+  readonly reference: string;
   readonly element: Element | undefined;
-  /** The whole resource, to be copied when nothing else in a message speaks of it. */
+  /** The whole resource, for a message in which nothing else speaks of it. */
   readonly resource: Element;
 }
 

@@ -6,7 +6,7 @@ import type { CompiledMap, Vocabulary } from './compile.ts';
 import type { Command, MapContext, MappingIssue, Snapshot, Unmapped } from './draft.ts';
 import { Extended, original } from './extensions.ts';
 import type { Node } from './nesting.ts';
-import { Part } from './part.ts';
+import { Part, type SegmentReader } from './part.ts';
 import { sourceOf, type Known, type Share, type Source, type Way } from './source.ts';
 import { offsetIn, parseDtm, type Dtm } from './time.ts';
 
@@ -34,7 +34,10 @@ interface Mention {
 
 /** A resource under construction. */
 export class DraftBuilder {
-  readonly resource: AnyResource & { id: string };
+  /** Its own as soon as it has anything to add (`own`); until then it may be one that is kept for all messages (source.ts). */
+  resource: AnyResource & { id: string };
+  readonly type: string;
+  readonly id: string;
   mode: 'merge' | 'replace' | 'delete';
   readonly node: Node | undefined;
   /** Elements removed by `""`, and elements that hold only for want of a better; most drafts have neither. */
@@ -43,15 +46,20 @@ export class DraftBuilder {
   /** `Type/id`, as other resources point to it. */
   readonly reference: string;
 
-  constructor(resource: AnyResource & { id: string }, mode: 'merge' | 'replace', node?: Node) {
+  constructor(resource: AnyResource & { id: string }, mode: 'merge' | 'replace', node?: Node, reference?: string) {
+    const { resourceType, id } = resource;
     this.resource = resource;
-    this.reference = `${resource.resourceType}/${resource.id}`;
+    this.type = resourceType;
+    this.id = id;
+    this.reference = reference ?? `${resourceType}/${id}`;
     this.mode = mode;
     this.node = node;
   }
 
-  get type(): string {
-    return this.resource.resourceType;
+  /** This draft, to be written to. */
+  own(): this {
+    if (Object.isFrozen(this.resource)) this.resource = { ...this.resource };
+    return this;
   }
 
   /** A second segment of the same resource (a role that a message states twice) restates what the first one said. */
@@ -68,18 +76,18 @@ export class DraftBuilder {
 
   /** Adds what the draft does not say yet: a second mention may know another name, number or address. */
   add(element: Element | undefined): void {
-    const { resource } = this;
     for (const name in element) {
-      const [known, value] = [resource[name], element[name]];
-      if (known === undefined) resource[name] = value;
+      const [known, value] = [this.resource[name], element[name]];
       // Not added to in place: the list may be one that is kept for other messages.
-      else if (Array.isArray(known) && Array.isArray(value)) resource[name] = union(known, value);
+      const all = Array.isArray(known) && Array.isArray(value) ? union(known, value) : (known ?? value);
+      if (all !== known) this.own().resource[name] = all;
     }
   }
 }
 
-function union(known: readonly unknown[], items: readonly unknown[]): readonly unknown[] {
-  if (known === items) return known;
+/** The items of both lists, each once. */
+export function union(known: readonly unknown[], items: readonly unknown[]): readonly unknown[] {
+  if (known === items || items.length === 0) return known;
   const texts = new Set(known.map((item) => JSON.stringify(item)));
   const missing = items.filter((item) => {
     const text = JSON.stringify(item);
@@ -152,13 +160,13 @@ export class Run {
 
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
   draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
-    const draft = this.#ids.get(id) ?? this.#start(new DraftBuilder({ resourceType: type, id }, mode, node));
+    const draft = this.#ids.get(id)?.own() ?? this.#start(new DraftBuilder({ resourceType: type, id }, mode, node));
     node?.drafts.push(draft);
     return draft;
   }
 
   #start(draft: DraftBuilder): DraftBuilder {
-    this.#ids.set(draft.resource.id, draft);
+    this.#ids.set(draft.id, draft);
     this.drafts.push(draft);
     return draft;
   }
@@ -199,8 +207,8 @@ export class Run {
   share(type: string, key: readonly string[], element: Element | undefined): DraftBuilder {
     const draft = this.shared(type, key);
     draft.add(element);
-    const { id } = draft.resource;
-    this.#shares?.push({ type, id, element, resource: { resourceType: type, id, ...element } });
+    const { id, reference } = draft;
+    this.#shares?.push({ id, reference, element, resource: { resourceType: type, id, ...element } });
     return draft;
   }
 
@@ -216,9 +224,10 @@ export class Run {
     const { shares } = known;
     // By index: going over a frozen list otherwise is several times as slow.
     for (let index = 0; index < shares.length; index++) {
-      const { type, id, element, resource } = shares[index] as Share;
-      if (this.#ids.has(id)) this.draft(type, id, 'merge').add(element);
-      else this.#start(new DraftBuilder({ ...resource } as DraftBuilder['resource'], 'merge'));
+      const { id, reference, element, resource } = shares[index] as Share;
+      const named = this.#ids.get(id);
+      if (named !== undefined) named.add(element);
+      else this.#start(new DraftBuilder(resource as DraftBuilder['resource'], 'merge', undefined, reference));
     }
     known.run = this.#number;
   }
@@ -239,6 +248,25 @@ export class Run {
     return value;
   }
 
+  /** As `readAndKeep`, of what several fields of a segment say together. */
+  readAndKeepFields(way: Way, reader: SegmentReader, fields: readonly number[], read: () => unknown): unknown {
+    const text = reader.together(fields);
+    if (text === undefined) return read();
+    const known = this.recall(way, text);
+    if (known !== undefined) {
+      for (const field of fields) reader.take(field);
+      return known;
+    }
+    const isFresh = fields.every((field) => reader.isUntouched(field)) && !text.includes(this.#escape);
+    const counted = this.unmapped.length;
+    this.#shares = [];
+    const value = read();
+    const shares = this.unmapped.length === counted ? this.#shares : undefined;
+    if (value !== undefined && isFresh && shares !== undefined && fields.every((field) => reader.isComplete(field)))
+      this.#source.keep(way, text, value, shares, this.#number);
+    return value;
+  }
+
   /** @throws Problem too-long beyond {@link linksMax} */
   countLinks(count: number): void {
     this.#links += count;
@@ -249,7 +277,7 @@ export class Run {
   /** The compartment of a patient; nearly every message has but one. */
   compartmentOf(patient: DraftBuilder): Compartment {
     if (this.#compartment?.patient !== patient) {
-      const { id } = patient.resource;
+      const { id } = patient;
       this.#compartment = { patient, id, bucket: ownBucket(id), key: keyPart(id) };
     }
     return this.#compartment;
@@ -327,7 +355,7 @@ const separatorsEnd = 9;
 let runs = 0;
 
 export function ofType(node: Node, type: string): DraftBuilder | undefined {
-  for (const draft of node.drafts) if (draft.resource.resourceType === type) return draft;
+  for (const draft of node.drafts) if (draft.type === type) return draft;
   return undefined;
 }
 

@@ -48,6 +48,37 @@ describe('what a sender says again', () => {
     assert.match(JSON.stringify(resource(map([patient('P3'), visit]), 'Practitioner')), /"family":"Song"/);
   });
 
+  it('given an insurer of an earlier message, when a policy names it, then its resource is that one, with its address', () => {
+    const policy = (number: string): string =>
+      `IN1|1|PLAN|C7^^^HOSPA|Mutual Care|2 Quay Road^^Hangzhou|||G1|||||||||||||||||||||||||||${number}`;
+    const insurer = (number: string): Element => resource(map([patient(number), policy(number)]), 'Organization');
+    const [first, second] = [insurer('P1'), insurer('P2')];
+    assert.equal(JSON.stringify(second), JSON.stringify(first));
+    assert.match(JSON.stringify(second), /"city":"Hangzhou"/);
+    assert.equal(insurer('P3'), insurer('P4'));
+  });
+
+  it('given an insurer with a component that no rule reads, when it comes again, then that is kept beside again', () => {
+    const segments = [patient('P1'), 'IN1|1|PLAN|C8^^^^^^^^^^^^LOST|Care'];
+    const left = (): string => JSON.stringify(resource(map(segments), 'Coverage')['extension']);
+    assert.match(left(), /LOST/);
+    assert.equal(left(), left());
+  });
+
+  it('given what is kept of a ward, when a message says more of it, then only its own resource has that', () => {
+    map([patient('P1'), visit]);
+    const more = drafts(map([patient('P2'), 'PV1|1|I|W7^R2^B3|||W7^R2^B3^^^^^^Window']), 'Location');
+    assert.match(JSON.stringify(more), /Window/);
+    assert.doesNotMatch(JSON.stringify(drafts(map([patient('P3'), visit]), 'Location')), /Window/);
+  });
+
+  it('given a code that two rules read, when it comes again, then both have it', () => {
+    const visits = (): unknown[] =>
+      ['class', 'status'].map((name) => resource(map([patient('P1'), 'PV1|1|E']), 'Encounter')[name]);
+    assert.deepEqual(visits(), visits());
+    assert.match(JSON.stringify(visits()), /"code":"EMER"/);
+  });
+
   it('given the same doctor with another name in one message, when mapped, then only that message says both', () => {
     map([visit]);
     const both = resource(map([`${visit}|7001^Song^Lanlan^^^^^^HOSPA`]), 'Practitioner');
