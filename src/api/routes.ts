@@ -5,6 +5,7 @@
 import type { ServedOperation, SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
+import { historyOfInstance, historyOfSystem, historyOfType } from './history.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { expand } from './operations/expand.ts';
 import { groupExport, patientExport, systemExport } from './operations/export.ts';
@@ -40,9 +41,12 @@ export const routes: readonly Route[] = [
   { method: 'get', path: '/_export/:id', interaction: exportStatus },
   { method: 'delete', path: '/_export/:id', interaction: exportCancel },
   { method: 'get', path: '/_export/:id/:version', interaction: exportFile },
+  { method: 'get', path: '/_history', interaction: historyOfSystem },
   { method: 'get', path: '/:type', interaction: search },
   { method: 'post', path: '/:type/_search', interaction: searchByPost },
+  { method: 'get', path: '/:type/_history', interaction: historyOfType },
   { method: 'get', path: '/:type/:id', interaction: read },
+  { method: 'get', path: '/:type/:id/_history', interaction: historyOfInstance },
   { method: 'get', path: '/:type/:id/_history/:version', interaction: vread },
   { method: 'post', path: '/:type', interaction: create },
   { method: 'put', path: '/:type/:id', interaction: update },

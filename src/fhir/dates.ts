@@ -25,6 +25,8 @@ export function readDate(text: string): DateInterval | undefined {
   if (match === null) return undefined;
   const [, yearText, monthText, dayText, hourText, minuteText, secondText, fraction, zone] = match;
   const year = Number(yearText);
+  // Not a year of R4's pattern, nor of PostgreSQL's.
+  if (year === 0) return undefined;
   if (monthText === undefined) return interval(utc(year, 1, 1), utc(year + 1, 1, 1), 'year');
   const month = Number(monthText);
   if (month < 1 || month > 12) return undefined;

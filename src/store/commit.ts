@@ -259,7 +259,7 @@ async function writeTransitions(tx: Tx, transitions: readonly Transition[], befo
     updateRows(tx, existing),
     insertHistory(
       tx,
-      changed.flatMap(({ past }) => past),
+      changed.flatMap(({ past, state: { owner } }) => past.map((version) => ({ ...version, owner }))),
     ),
     insertIdentifiers(tx, identifiers.added),
     deleteIdentifiers(tx, identifiers.gone),

@@ -174,14 +174,18 @@ export async function updateRows(tx: Tx, rows: readonly IndexedState[]): Promise
     where r.bucket = v.bucket and r.type = v.type and r.id = v.id`);
 }
 
-export async function insertHistory(tx: Tx, rows: readonly PastVersion[]): Promise<void> {
+export async function insertHistory(
+  tx: Tx,
+  rows: readonly (PastVersion & { readonly owner: string })[],
+): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(sql`
-    insert into resource_history (bucket, type, id, version, last_updated, is_deleted, body)
+    insert into resource_history (bucket, type, id, version, last_updated, is_deleted, body, owner)
     select * from unnest(${rows.map(({ bucket }) => bucket)}::int[], ${rows.map(({ type }) => typeCode(type))}::smallint[],
       ${rows.map(({ id }) => id)}::text[], ${rows.map(({ version }) => version)}::int[],
       ${rows.map(({ lastUpdated }) => lastUpdated.toISOString())}::timestamptz[],
-      ${rows.map(({ isDeleted }) => isDeleted)}::boolean[], ${rows.map(({ body }) => body)}::text[])`);
+      ${rows.map(({ isDeleted }) => isDeleted)}::boolean[], ${rows.map(({ body }) => body)}::text[],
+      ${rows.map(({ owner }) => owner)}::text[])`);
 }
 
 /** Older states of these rows, the latest first: a late state that is already among them is not kept twice. */

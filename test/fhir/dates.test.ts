@@ -28,6 +28,8 @@ describe('FHIR dates as intervals (R4 datatypes.html#dateTime, search.html#date)
   for (const text of [
     '',
     '24',
+    '0000',
+    '0000-01-01',
     '2024-13',
     '2024-00',
     '2023-02-29',
@@ -54,7 +56,7 @@ describe('FHIR dates as intervals (R4 datatypes.html#dateTime, search.html#date)
   it('any instant reads as itself, in any zone', () => {
     fc.assert(
       fc.property(
-        fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }),
+        fc.date({ min: new Date('0001-01-02'), max: new Date('9999-12-31'), noInvalidDate: true }),
         fc.integer({ min: -14 * 60, max: 14 * 60 }),
         (date, offset) => {
           const local = new Date(date.getTime() + offset * 60_000).toISOString();

@@ -48,11 +48,14 @@ export function dateTests({ index, values }: DateFilter): RangeTest[] {
 const milliseconds = (ms: number): Sql => sql`${ms}::float8`;
 const instant = (ms: number): Sql => sql`${timestampOf(ms)}::timestamptz`;
 
-/** Epoch milliseconds as PostgreSQL reads them, open ends included. */
+/** Epoch milliseconds as PostgreSQL reads them, open ends included. It has no year 0, where zones may lead from the year 1. */
 export function timestampOf(ms: number): string {
   if (ms === Number.POSITIVE_INFINITY) return 'infinity';
-  return ms === Number.NEGATIVE_INFINITY ? '-infinity' : new Date(ms).toISOString();
+  if (ms === Number.NEGATIVE_INFINITY) return '-infinity';
+  // The end of 9999, the last year of R4, is +010000-01-01 to JavaScript and 10000-01-01 to PostgreSQL.
+  return new Date(Math.max(ms, yearOneMs)).toISOString().replace(/^\+0/, '');
 }
+const yearOneMs = Date.parse('0001-01-01T00:00:00Z');
 
 /** fhir/range.ts `matchesDate`: stored [low, high) and searched [from, to). */
 type Comparison = (low: Sql, high: Sql, from: Sql, to: Sql) => Sql;
