@@ -11,8 +11,8 @@ import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { Include, SearchParam } from '../fhir/search-request.ts';
 import { resourceTypes, typeCode, typeName } from '../fhir/types.ts';
+import { livesWith, rowsWithKey } from './chain.ts';
 import { keyHash } from './params/columns.ts';
-import { isCompartmentParam } from './place.ts';
 import { bucketOfReference, referenceHead, referenceHashOf, references } from './references.ts';
 import { keyed } from './rows.ts';
 import type { FoundRow } from './select.ts';
@@ -109,8 +109,8 @@ function forwardWay({ params, target }: Include, sources: readonly FoundRow[]): 
 function reverseWay(source: string, param: SearchParam, targets: readonly FoundRow[]): Way {
   const hashes = (rows: readonly FoundRow[]): string =>
     `{${rows.map(({ type, id }) => keyHash('reference', param.code, `${type}/${id}`)).join(',')}}`;
-  const isLiving = ({ type }: FoundRow): boolean => type === 'Patient' && isCompartmentParam(source, param.code);
-  const [patients, others] = [targets.filter(isLiving), targets.filter((row) => !isLiving(row))];
+  const isLivedWith = ({ type }: FoundRow): boolean => livesWith(source, param.code, type);
+  const [patients, others] = [targets.filter(isLivedWith), targets.filter((row) => !isLivedWith(row))];
   const parts: Sql[] = [];
   if (patients.length > 0) {
     parts.push(sql`
@@ -120,8 +120,8 @@ function reverseWay(source: string, param: SearchParam, targets: readonly FoundR
   }
   if (others.length > 0) {
     parts.push(sql`
-      select s.bucket, s.type, s.id from resource s
-      where s.type = ${typeCode(source)} and s.keys && ${hashes(others)}::bigint[]`);
+      select s.bucket, s.type, s.id from ${rowsWithKey(sql`${hashes(others)}::bigint[]`, 's')}
+      where s.type = ${typeCode(source)}`);
   }
   return { types: [source], linked: join(parts, ' union all ') };
 }

@@ -20,6 +20,7 @@ import type {
 } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
 import { matchChain, matchHas, type Subject } from './chain.ts';
+import { isLink, type LinkFilter } from './gather.ts';
 import { isIdentifiedBy } from './identifier.ts';
 import { matchElement } from './params/composite.ts';
 import { matchDate } from './params/date.ts';
@@ -108,7 +109,7 @@ function isPatient(value: ReferenceFilter['values'][number], target: readonly st
   return value.type === undefined ? target?.length === 1 && target[0] === 'Patient' : value.type === 'Patient';
 }
 
-function matchFilter(filter: Filter, subject: Subject): Sql {
+export function matchFilter(filter: Filter, subject: Subject): Sql {
   const { type, alias, isFound, aliases } = subject;
   switch (filter.kind) {
     case 'token':
@@ -185,19 +186,37 @@ function isIndexed(filter: Filter, type: string): boolean {
   }
 }
 
-/** Whether a search follows references: its statement is planned by what it must find, and not by the page it is cut to. */
+/** Whether a search follows references. */
 export function isAcross({ filters }: SearchRequest): boolean {
-  return filters.some((filter) => followsReferences(filter));
+  return filters.some(followsReferences);
 }
 
 function followsReferences(filter: Filter): boolean {
-  if (filter.kind === 'group') return filter.filters.some(followsReferences);
-  return filter.kind === 'chain' || filter.kind === 'has';
+  return filter.kind === 'group' ? filter.filters.some(followsReferences) : isLink(filter);
 }
 
-/** Whether another condition than its chains finds the rows of a search. */
-export function isNarrowed({ type, filters }: SearchRequest): boolean {
-  return [...conditionsOf(filters)].some((filter) => isIndexed(filter, type));
+/**
+ * Of a search across patients the chain to begin with, at its far end; undefined when an index of the rows themselves is the
+ * better beginning, or no chain must hold. A chain that ends in an identifier leads to few rows, whatever else is asked.
+ */
+export function beginningOf({ type, filters }: SearchRequest): LinkFilter | undefined {
+  const conditions = [...conditionsOf(filters)];
+  const links = conditions.filter(isLink);
+  const few = links.find((link) => [...endsOf(link, type)].every((end) => isOfFew(end.filter)));
+  if (few !== undefined || conditions.some((filter) => isIndexed(filter, type))) return few;
+  return links.find((link) => [...endsOf(link, type)].every((end) => isIndexed(end.filter, end.type))) ?? links[0];
+}
+
+/** The conditions at the far end, one for each type an untyped chain leads to. */
+function* endsOf(filter: Filter, type: string): Generator<{ filter: Filter; type: string }> {
+  if (filter.kind === 'has') yield* endsOf(filter.filter, filter.type);
+  else if (filter.kind === 'chain') for (const target of filter.targets) yield* endsOf(target.filter, target.type);
+  else yield { filter, type };
+}
+
+function isOfFew(filter: Filter): boolean {
+  if (filter.kind !== 'token' || filter.isNegated || filter.values.some(({ code }) => code === undefined)) return false;
+  return filter.index === '_id' || filter.index === 'identifier';
 }
 
 /** FHIR R4 search.html#missing */

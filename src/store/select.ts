@@ -6,11 +6,13 @@ import type { Tx } from '../db.ts';
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
+import type { Subject } from './chain.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
+import { gather } from './gather.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
 import { resolveSearch } from './resolve.ts';
-import { compartmentsOf, compileSearch, isAcross, isNarrowed } from './search.ts';
+import { beginningOf, compartmentsOf, compileSearch, isAcross, matchFilter } from './search.ts';
 import type { Decided, Visibility, VisibilityOf } from './visibility.ts';
 
 export interface SelectOptions {
@@ -103,24 +105,25 @@ export function compilePage(
   { aliases = new Map(), within, seal, visibilityOf = () => visibility }: SelectOptions,
 ): { statement: Sql; keys: readonly OrderKey[] } {
   const patients = compartmentsOf(request, aliases, within);
-  const where = compileSearch(request.filters, {
+  const subject: Subject = {
     type: request.type,
     alias: 'r',
     isFound: patients !== undefined,
-    isNarrowed: isNarrowed(request),
     aliases,
     visibilityOf,
-  });
+  };
   const keys = orderOf(request, patients !== undefined);
   const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
   const after = position === undefined ? undefined : isAfter(keys, position, 'r');
   const limit = request.count + 1;
   if (patients === undefined && isAcross(request)) {
-    const visible = sql`${where} and ${visibility.where('r')}`;
-    return { statement: gatheredPage(visible, visibility.decidedBy('r'), { after, keys, limit }), keys };
+    return {
+      statement: gatheredPage(gathered(visibility, request, subject), visibility, { after, keys, limit }),
+      keys,
+    };
   }
   const decided = visibility.decided('r');
-  const visible = sql`${where} and ${decided.where}`;
+  const visible = sql`${compileSearch(request.filters, subject)} and ${decided.where}`;
   const here = after === undefined ? visible : sql`${visible} and ${after}`;
   const page = pageOf(here, decided, { patients, keys, limit });
   const statement = isCounted(request)
@@ -129,13 +132,25 @@ export function compilePage(
   return { statement, keys };
 }
 
+/** All rows that a search across references finds, as `r`: from the far end of one of its chains, if there is none nearer. */
+function gathered(visibility: Visibility, request: SearchRequest, subject: Subject): Sql {
+  const first = beginningOf(request);
+  const rest = request.filters.filter((filter) => filter !== first);
+  const visible = (of: Subject): Sql => sql`${compileSearch(rest, of)} and ${visibility.where('r')}`;
+  if (first === undefined) return sql`resource r where ${visible(subject)}`;
+  return sql`(${gather(first, subject, matchFilter)}) g
+    cross join lateral (
+      select * from resource r
+      where r.bucket = g.bucket and r.id = g.id and ${visible({ ...subject, isFound: true })} offset 0) r`;
+}
+
 /**
- * A page of rows that chains lead to: all of them are gathered, then ordered. Left to itself PostgreSQL would walk a whole
- * type in order of change, sure that the next rows will do: it cannot know how many a chain leads to.
+ * A page of them. All are found before the first is shown: left to itself PostgreSQL would walk the type in order of change,
+ * sure that the next rows will do.
  */
 function gatheredPage(
-  visible: Sql,
-  decidedBy: Sql,
+  rows: Sql,
+  visibility: Visibility,
   { after, keys, limit }: { after: Sql | undefined; keys: readonly OrderKey[]; limit: number },
 ): Sql {
   const values = keys.map((key, index) => sql`${key.value('r')} as ${raw(`order${index}`)}`);
@@ -143,9 +158,8 @@ function gatheredPage(
   const order = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
   return sql`
     with gathered as materialized (
-      select r.bucket, r.type, r.id, ${after ?? raw('true')} as is_after, ${join(values, ', ')}
-      from resource r where ${visible})
-    select r.id, r.patient, r.body, ${decidedBy} as decided_by, ${join(texts, ', ')},
+      select r.bucket, r.type, r.id, ${after ?? raw('true')} as is_after, ${join(values, ', ')} from ${rows})
+    select r.id, r.patient, r.body, ${visibility.decidedBy('r')} as decided_by, ${join(texts, ', ')},
       (select count(*)::int from gathered) as total
     from (select * from gathered p where p.is_after order by ${order} limit ${limit}) p
     join resource r on r.bucket = p.bucket and r.type = p.type and r.id = p.id
