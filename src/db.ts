@@ -5,6 +5,7 @@
  * connections in pipeline mode (no wait for the answer before the next is sent); a transaction has a connection alone.
  */
 import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { Problem } from './fhir/problem.ts';
 import { runPrepared } from './db/prepared-query.ts';
@@ -43,6 +44,7 @@ export interface DatabaseOptions {
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 const attemptsMax = 5;
+const pauseMsMax = 10;
 /** As long as a person waits for an answer; what takes longer names too little. */
 const snapshotTimeoutMsDefault = 10_000;
 const retryable = new Set(['40001', '40P01']);
@@ -90,6 +92,8 @@ export function openDatabase(options: DatabaseOptions): Database {
           broken = rollbackError;
         });
         if (attempt >= attemptsMax || !retryable.has(codeOf(error))) throw asProblem(error);
+        // Those that met do not meet again.
+        await pause(Math.random() * pauseMsMax * attempt);
       } finally {
         client.release(broken);
       }
@@ -180,7 +184,7 @@ function codeOf(error: unknown): string {
 const canceled = '57014';
 
 /**
- * Unreachable, full or restarting is `transient`, longer than allowed `too-costly`; every other database error is ours and
+ * Unreachable, full or restarting is `transient`, and so is what met others too often; longer than allowed `too-costly`; every other database error is ours and
  * stays as it is.
  */
 function asProblem(error: unknown): unknown {
@@ -189,6 +193,12 @@ function asProblem(error: unknown): unknown {
   if (code === canceled) {
     return new Problem('too-costly', 'the database would need too long for this', {
       hint: 'Narrow the search: name a patient, an identifier, a code or a period.',
+      cause: error,
+    });
+  }
+  if (retryable.has(code)) {
+    return new Problem('transient', 'others are writing the same', {
+      hint: 'Send it again in a moment.',
       cause: error,
     });
   }

@@ -34,6 +34,29 @@ describe('statements on a connection', () => {
     }
   });
 
+  describe('a transaction that meets others', () => {
+    const meet = sql`do $$ begin raise exception 'met' using errcode = '40001'; end $$`;
+
+    it('is tried again, and then holds', async () => {
+      let attempts = 0;
+      const result = await world.database.inTransaction(async (tx) => {
+        if (++attempts < 3) await tx.query(meet);
+        return attempts;
+      });
+      assert.equal(result, 3);
+    });
+
+    it('is given up after a bounded number of attempts, as transient and never as our error', async () => {
+      let attempts = 0;
+      const meeting = world.database.inTransaction(async (tx) => {
+        attempts++;
+        await tx.query(meet);
+      });
+      await assert.rejects(meeting, (error) => error instanceof Problem && error.code === 'transient');
+      assert.equal(attempts, 5);
+    });
+  });
+
   it('a statement without rows has none, each time', async () => {
     for (let round = 0; round < 5; round++) {
       assert.deepEqual(await world.database.query(sql`update audit_shard set last_seq = 0 where shard = ${-1}`), []);
