@@ -6,12 +6,14 @@ import type { ServedOperation, SystemInteraction, TypeInteraction } from '../fhi
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { historyOfInstance, historyOfSystem, historyOfType } from './history.ts';
+import { docref } from './operations/docref.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { expand } from './operations/expand.ts';
 import { groupExport, patientExport, systemExport } from './operations/export.ts';
 import { exportCancel, exportFile, exportStatus } from './operations/export-status.ts';
 import { lastn } from './operations/lastn.ts';
 import { lookup } from './operations/lookup.ts';
+import { metaAdd, metaDelete } from './operations/meta-change.ts';
 import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
 import { subsumes } from './operations/subsumes.ts';
@@ -60,10 +62,13 @@ export const routes: readonly Route[] = [
 /** A row each. Mounted before the others, whose `:type` and `:id` would take a name that starts with `$`. */
 export const operations: readonly OperationInteraction[] = [
   meta,
+  metaAdd,
+  metaDelete,
   validate,
   patientEverything,
   encounterEverything,
   lastn,
+  docref,
   systemExport,
   patientExport,
   groupExport,

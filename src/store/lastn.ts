@@ -1,5 +1,5 @@
 /**
- * The newest observations of each code, in one statement: ranked within each code as it is written, then those few of codes
+ * The newest observations of each code (or documents of each type), in one statement: ranked within each code as it is written, then those few of codes
  * that are one are ranked again. What is among the first n of a whole is among the first n of its part, so nothing is missed.
  *
  * @see https://hl7.org/fhir/R4/observation-operation-lastn.html
@@ -19,6 +19,8 @@ export interface LastOptions extends Pick<Required<SelectOptions>, 'aliases' | '
   readonly patients: readonly string[];
   /** Of each code. */
   readonly max: number;
+  /** Which element is the code. */
+  readonly element: 'code' | 'type';
 }
 
 /** Thousands of codes of one patient, or ties without end, are no answer that anybody reads. */
@@ -39,7 +41,7 @@ export async function selectLast(
   db: Tx,
   visibility: Visibility,
   request: SearchRequest,
-  { patients, max, aliases, visibilityOf }: LastOptions,
+  { patients, max, element, aliases, visibilityOf }: LastOptions,
 ): Promise<FoundRow[]> {
   const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
   const decided = visibility.decided('r');
@@ -50,14 +52,14 @@ export async function selectLast(
       select r.bucket, r.type, r.id, ${decided.decidedBy} as decided_by, concept.code,
         rank() over (partition by concept.code order by r.date_low desc) as place
       from ${inCompartments(patients, 'r')} ${decided.join}
-        cross join lateral (select r.body::jsonb -> 'code' as code) concept
+        cross join lateral (select coalesce(r.body::jsonb -> ${element}, '{}') as code) concept
       where ${compileSearch(request.filters, subject)} and ${decided.where}) ranked
     join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
     where ranked.place <= ${max}
     order by b.date_low desc, b.id limit ${lastRowsMax + 1}`);
   if (rows.length > lastRowsMax) {
-    throw new Problem('too-costly', `more than ${lastRowsMax} observations would be returned`, {
-      hint: 'Ask for fewer codes, a category, or a smaller max.',
+    throw new Problem('too-costly', `more than ${lastRowsMax} resources would be returned`, {
+      hint: 'Ask for fewer codes, a shorter time, or a smaller max.',
     });
   }
   return lastOfGroups(rows, max).map(({ id, patient, body, decided_by }) => ({

@@ -8,7 +8,6 @@
 import { visibility } from '../../access/predicate.ts';
 import { requireScope } from '../../access/scope.ts';
 import type { Tx } from '../../db.ts';
-import { parseDate } from '../../fhir/dates.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { countMax } from '../../fhir/search.ts';
@@ -21,7 +20,7 @@ import { cursorBinding } from '../cursor.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { HttpProblem } from '../respond.ts';
 import { bundleParts, type Everything } from './everything-bundle.ts';
-import { readInput, type OperationInput } from './input.ts';
+import { dateOf, readInput, type OperationInput } from './input.ts';
 import type { OperationInteraction } from './operation.ts';
 
 const definition = (type: string): string => `http://hl7.org/fhir/OperationDefinition/${type}-everything`;
@@ -143,19 +142,4 @@ function filtersOf(input: OperationInput): Pick<EverythingRequest, 'types' | 'si
       ? {}
       : { care: { from: start?.low ?? Number.NEGATIVE_INFINITY, to: end?.high ?? Number.POSITIVE_INFINITY } }),
   };
-}
-
-/** The day named as `end` is in the range. A `+` that was not escaped arrives as a space. */
-function dateOf(input: OperationInput, name: string): ReturnType<typeof parseDate> | undefined {
-  const text = input.text(name);
-  if (text === undefined) return undefined;
-  try {
-    return parseDate(text.replace(/ (?=\d\d:\d\d$)/, '+'));
-  } catch (cause) {
-    throw new Problem('value', `${name} is no FHIR date`, {
-      expression: name,
-      hint: 'Write 2024-03-31 or 2024-03-31T08:00:00Z.',
-      cause,
-    });
-  }
 }

@@ -5,7 +5,6 @@
  */
 import { requireScope } from '../../access/scope.ts';
 import type { ExportRequest } from '../../feeds/export.ts';
-import { parseDate } from '../../fhir/dates.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { readReferenceAt } from '../../fhir/reference.ts';
@@ -15,7 +14,7 @@ import { preferencesOf } from '../incoming.ts';
 import type { Call } from '../interaction.ts';
 import { HttpProblem } from '../respond.ts';
 import { requireParams } from '../search.ts';
-import { readInput, type OperationInput } from './input.ts';
+import { dateOf, readInput, type OperationInput } from './input.ts';
 
 /** The names of newline-delimited JSON that the guide wants accepted. */
 const formats = new Set(['application/fhir+ndjson', 'application/ndjson', 'ndjson']);
@@ -48,7 +47,7 @@ export async function readExportInput(call: Call, level: ExportRequest['level'])
   const types = typesOf(call, input);
   const typeFilters = typeFiltersOf(call, input, types);
   const elements = input.list('_elements');
-  const since = sinceOf(input);
+  const since = dateOf(input, '_since')?.low;
   const patients = patientsOf(call, input, level);
   return {
     input,
@@ -133,20 +132,6 @@ function splitFilters(text: string): string[] {
 }
 
 const shaping = new Set('_sort _count _cursor _total _summary _elements _include _revinclude _contained'.split(' '));
-
-function sinceOf(input: OperationInput): number | undefined {
-  const text = input.text('_since');
-  if (text === undefined) return undefined;
-  try {
-    return parseDate(text.replace(/ (?=\d\d:\d\d$)/, '+')).low;
-  } catch (cause) {
-    throw new Problem('value', '_since is no instant', {
-      expression: '_since',
-      hint: 'Write 2024-03-31T08:00:00Z.',
-      cause,
-    });
-  }
-}
 
 /** The guide: `patient` in POST requests of patient and group level only. */
 function patientsOf(

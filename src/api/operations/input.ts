@@ -4,6 +4,7 @@
  *
  * @see https://hl7.org/fhir/R4/operations.html#request
  */
+import { parseDate, type DateInterval } from '../../fhir/dates.ts';
 import { parseReceivedJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { localizeReferences } from '../../fhir/reference.ts';
@@ -90,6 +91,21 @@ export class OperationInput {
   /** Name and value of every primitive parameter, in order: what a search is made of. */
   pairs(): [string, string][] {
     return this.#given.map(({ name, value }) => [name, textOf(name, value)]);
+  }
+}
+
+/** A date of the input, as the interval it names. A `+` that was not escaped arrives as a space. @throws Problem value */
+export function dateOf(input: OperationInput, name: string): DateInterval | undefined {
+  const text = input.text(name);
+  if (text === undefined) return undefined;
+  try {
+    return parseDate(text.replace(/ (?=\d\d:\d\d$)/, '+'));
+  } catch (cause) {
+    throw new Problem('value', `${name} is no FHIR date`, {
+      expression: name,
+      hint: 'Write 2024-03-31 or 2024-03-31T08:00:00Z.',
+      cause,
+    });
   }
 }
 

@@ -68,7 +68,13 @@ function planLast({ facade, principal, incoming }: Call, input: OperationInput):
       const patients = compartmentsOf(request, aliases, within);
       if (patients === undefined) throw withoutPatient();
       const visible = visibility(principal, { interaction: 's', types: ['Observation'], patients });
-      const rows = await selectLast(tx, visible, request, { patients, max, aliases, visibilityOf: seenBy(principal) });
+      const rows = await selectLast(tx, visible, request, {
+        patients,
+        max,
+        element: 'code',
+        aliases,
+        visibilityOf: seenBy(principal),
+      });
       const body = toSearchset({
         base,
         entries: rows.map((row) => ({ ...row, body: subsetOf(request, bodyFor(principal, row)) })),

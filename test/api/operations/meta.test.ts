@@ -1,7 +1,8 @@
 /** $meta. @see https://hl7.org/fhir/R4/resource-operation-meta.html */
 import assert from 'node:assert/strict';
 import { given } from '../../given.ts';
-import { givenHub, type GivenHub } from '../../given-hub.ts';
+import { givenConsent } from '../../given-consent.ts';
+import { givenHub, type GivenHub, type HubResponse } from '../../given-hub.ts';
 
 const tag = { system: 'http://example.org/tags', code: 'seen' };
 const security = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' };
@@ -62,5 +63,124 @@ describe('$meta (R4 resource-operation-meta.html)', () => {
   it('the patient sees the union over their own record', async () => {
     const self = await hub.token('patient', { fhirUser: 'Patient/p' });
     assert.deepEqual(await metaOf('Observation/$meta', self), { profile: [profile], tag: [tag] });
+  });
+
+  describe('$meta-add and $meta-delete (R4 resource-operation-meta-add.html, -delete.html)', () => {
+    const change = async (
+      operation: string,
+      valueMeta: object,
+      {
+        id = 'changing',
+        token = hospital,
+        headers = {},
+      }: { id?: string; token?: string; headers?: Record<string, string> } = {},
+    ): Promise<HubResponse> =>
+      hub.send('POST', `Patient/${id}/$${operation}`, token, {
+        body: { resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta }] },
+        headers,
+      });
+    const current = async (): Promise<HubResponse['json']> =>
+      (await hub.send('GET', 'Patient/changing', hospital)).json;
+    const other = { system: 'http://example.org/tags', code: 'other' };
+    beforeEach(async () => {
+      const body = {
+        ...given.patient({ id: 'changing' }),
+        meta: { profile: [profile], tag: [{ ...tag, display: 'Seen' }] },
+      };
+      assert.ok((await hub.send('PUT', 'Patient/changing', hospital, { body })).status < 300);
+    });
+
+    const rows: [string, string, object, object][] = [
+      [
+        'adds what is not there',
+        'meta-add',
+        { tag: [other], security: [security] },
+        { profile: [profile], tag: [{ ...tag, display: 'Seen' }, other], security: [security] },
+      ],
+      [
+        'a tag is its system and code: display and version make no other',
+        'meta-add',
+        { tag: [{ ...tag, display: 'X', version: '2' }] },
+        { profile: [profile], tag: [{ ...tag, display: 'Seen' }] },
+      ],
+      [
+        'what is given twice is added once',
+        'meta-add',
+        { tag: [other, other] },
+        { profile: [profile], tag: [{ ...tag, display: 'Seen' }, other] },
+      ],
+      ['deletes what is there', 'meta-delete', { tag: [tag] }, { profile: [profile] }],
+      ['a profile by its full URL', 'meta-delete', { profile: [profile] }, { tag: [{ ...tag, display: 'Seen' }] }],
+      [
+        'it is no error if it is not there',
+        'meta-delete',
+        { tag: [other], profile: ['http://example.org/none'] },
+        { profile: [profile], tag: [{ ...tag, display: 'Seen' }] },
+      ],
+    ];
+    for (const [title, operation, meta, expected] of rows) {
+      it(title, async () => {
+        const response = await change(operation, meta);
+        assert.equal(response.status, 200, response.text);
+        const { meta: found } = await current();
+        assert.deepEqual(response.json['parameter'], [{ name: 'return', valueMeta: found }]);
+        const { versionId: _version, lastUpdated: _lastUpdated, ...sets } = found;
+        assert.deepEqual(sets, expected);
+      });
+    }
+
+    it('a change is a version; without one there is none', async () => {
+      const { versionId } = (await current())['meta'];
+      await change('meta-add', { tag: [tag] });
+      assert.equal((await current())['meta'].versionId, versionId);
+      await change('meta-add', { tag: [other] }, { headers: { prefer: 'return=minimal' } });
+      assert.equal((await current())['meta'].versionId, String(Number(versionId) + 1));
+      assert.equal(
+        (await change('meta-delete', { tag: [other] }, { headers: { 'if-match': `W/"${versionId}"` } })).status,
+        412,
+      );
+    });
+
+    it('a sensitivity that is taken away still guards the row (LEAKS 8, 36)', async () => {
+      const id = 'guarded';
+      const psychiatric = { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'PSY' };
+      await hub.send('PUT', `Patient/${id}`, hospital, { body: given.patient({ id }) });
+      const self = await hub.token('patient', { fhirUser: `Patient/${id}` });
+      const body = givenConsent(id, 'Organization/ai-health-manager');
+      assert.equal((await hub.send('POST', 'Consent', self, { body })).status, 201);
+      const ai = await hub.token('ai');
+      const seen = async (): Promise<number> => (await hub.send('GET', `Patient/${id}`, ai)).status;
+      assert.equal(await seen(), 200);
+      await change('meta-add', { security: [psychiatric] }, { id });
+      assert.equal(await seen(), 404);
+      const { json } = await change('meta-delete', { security: [psychiatric] }, { id });
+      assert.equal(json['parameter'][0].valueMeta.security, undefined);
+      assert.equal(await seen(), 404);
+    });
+
+    it('only its source changes it; to others it is as unknown as one that never was', async () => {
+      const token = await hub.token('hospital', { organization: 'Organization/other' });
+      const response = await change('meta-delete', { tag: [tag] }, { token });
+      const body = { resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta: {} }] };
+      const unknown = await hub.send('POST', 'Patient/none/$meta-delete', token, { body });
+      assert.deepEqual([response.status, response.text], [404, unknown.text]);
+      assert.equal((await change('meta-add', { tag: [other] }, { token: await hub.token('ai') })).status, 403);
+    });
+
+    const refused: [string, object, number][] = [
+      ['a label that is no Coding', { security: [{ code: 7 }] }, 422],
+      ['a list that is none', { tag: tag }, 400],
+    ];
+    for (const [title, meta, status] of refused) {
+      it(`refuses ${title}`, async () => {
+        const response = await change('meta-add', meta);
+        assert.deepEqual([response.status, response.json['resourceType']], [status, 'OperationOutcome'], response.text);
+      });
+    }
+
+    it('is POST alone, and needs its parameter', async () => {
+      assert.equal((await hub.send('GET', 'Patient/changing/$meta-add', hospital)).status, 405);
+      assert.equal((await hub.send('POST', 'Patient/changing/$meta-add', hospital)).status, 422);
+    });
   });
 });
