@@ -36,6 +36,11 @@ export function typeDefinition(name: string): TypeDefinition | undefined {
   return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
+/** Every type with elements: resources, data types, and their inner types by path. */
+export function typeDefinitions(): readonly TypeDefinition[] {
+  return Object.values(types());
+}
+
 /** The codes of a required value set by system; undefined when R4 binds codes that cannot be listed (MIME types, UCUM, currencies). */
 export function valueSet(url: string): Record<string, string[]> | undefined {
   return valueSets()[url];

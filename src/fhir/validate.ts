@@ -45,6 +45,9 @@ export function examine(resource: unknown, { profiles = noProfiles, depth, again
     errors: 0,
     notes: 0,
     profiles,
+    bundle: type === 'Bundle' ? root : undefined,
+    entries: undefined,
+    conformance: undefined,
   };
   try {
     checkResource(root, context, depth);
@@ -54,7 +57,9 @@ export function examine(resource: unknown, { profiles = noProfiles, depth, again
     if (!(error instanceof Problem)) throw error;
     return [{ severity: 'error', code: error.code, message: error.message, path: type }];
   }
-  return context.findings.map((finding) => ({ ...finding, path: `${type}${finding.path}` }));
+  const findings = context.findings.map((finding) => ({ ...finding, path: `${type}${finding.path}` }));
+  // An element and its slice, two profiles of one base: the same rule is said once.
+  return [...new Map(findings.map((finding) => [`${finding.path} ${finding.message}`, finding])).values()];
 }
 
 /** @throws Problem the first of what is wrong, naming the others' number */

@@ -1,6 +1,7 @@
 /** What a check says and where it says it; paths are put together only when there is something to say. */
 import type { Surroundings } from '../invariants.ts';
 import type { ProblemCode } from '../problem.ts';
+import type { AnyResource } from '../types.ts';
 import type { Profiles } from './profiles.ts';
 
 export type Severity = 'error' | 'warning' | 'information';
@@ -25,6 +26,11 @@ export interface Context extends Surroundings {
   notes: number;
   /** Definitions loaded beside R4's own. */
   readonly profiles: Profiles;
+  /** The outermost Bundle, in which references are resolved, and its entries by address once somebody asked. */
+  bundle?: AnyResource | undefined;
+  entries?: ReadonlyMap<string, AnyResource> | undefined;
+  /** What is known so far of values and profiles. */
+  conformance?: Map<unknown, Map<string, boolean>> | undefined;
 }
 
 export type Check = (value: unknown, context: Context) => void;
