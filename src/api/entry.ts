@@ -70,9 +70,13 @@ export function entryCallOf(outer: Call, { request, resource }: SentEntry): Entr
     throw new HttpProblem(400, 'required', 'the entry has no request URL', { expression: 'Bundle.entry.request.url' });
   }
   const [path, query] = splitUrl(localUrl(url, outer.facade.base));
-  const { route, params } = outer.facade.match(method as string, path);
+  // Answered like GET, without the resource.
+  const { route, params } = outer.facade.match(method === 'HEAD' ? 'GET' : (method as string), path);
   if (route.interaction.code === 'transaction') {
     throw new HttpProblem(400, 'not-supported', 'a Bundle holds no other', { expression: 'Bundle.entry.request.url' });
+  }
+  if (resource === undefined && route.interaction.isWrite && method !== 'DELETE') {
+    throw new HttpProblem(400, 'required', 'the entry has no resource', { expression: 'Bundle.entry.resource' });
   }
   const incoming: Incoming = {
     method: method as string,
@@ -136,11 +140,13 @@ export function inEntry(index: number, error: unknown): unknown {
 
 const entryPath = (index: number): string => `Bundle.entry[${index}]`;
 
-/** `Patient.gender` is `Bundle.entry[3].resource.gender`. */
+/** `Patient.gender` is `Bundle.entry[3].resource.gender`; a search parameter is of the request. */
 function placed(index: number, expression: string): string {
   if (expression.startsWith('Bundle.entry')) return expression.replace(/^Bundle\.entry(\[\d+\])?/, entryPath(index));
-  const path = /^[A-Z][A-Za-z]*((?:[.[].*)?)$/.exec(expression)?.[1] ?? `.${expression}`;
-  return `${entryPath(index)}.resource${path}`;
+  const resource = `${entryPath(index)}.resource`;
+  if (/^(resourceType$|\[)/.test(expression)) return `${resource}${expression.replace(/^r/, '.r')}`;
+  const path = /^[A-Z][A-Za-z]*((?:[.[].*)?)$/.exec(expression)?.[1];
+  return path === undefined ? `${entryPath(index)}.request` : `${resource}${path}`;
 }
 
 const outcomeStart = '{"resourceType":"OperationOutcome"';

@@ -287,7 +287,7 @@ describe('http.html#transaction', () => {
       it(`${title}: ${status}`, async () => {
         const response = await transact(post(about(await reference())));
         assert.equal(response.status, status, response.text);
-        assert.match(response.json['issue'][0].expression?.[0] as string, /^Bundle\.entry\[0\]/);
+        assert.match(response.json['issue'][0].expression?.[0] as string, /^Bundle\.entry\[0\](\.request)?$/);
       });
     }
 
@@ -324,6 +324,22 @@ describe('http.html#transaction', () => {
       assert.deepEqual(statuses(await transact(upsert)), ['201']);
       assert.deepEqual(statuses(await transact({ ...upsert, resource: { ...body, gender: 'male' } })), ['200']);
       assert.deepEqual(statuses(await transact(remove(`Patient?${query}`))), ['204']);
+    });
+
+    it('a whole visit that is sent again makes nothing twice (the example of README.md)', async () => {
+      const { body, query, value } = identified();
+      const result = { ...about(uuid(1)), identifier: [{ system: 'urn:t-result', value }] };
+      const visit = [
+        post(body, { ifNoneExist: query }, uuid(1)),
+        {
+          resource: result,
+          request: { method: 'PUT', url: `Observation?identifier=urn:t-result|${value}` },
+        },
+      ];
+      assert.deepEqual(statuses(await transact(...visit)), ['201', '201']);
+      const again = await transact(...visit);
+      assert.deepEqual(statuses(again), ['200', '200']);
+      assert.equal(entries(again)[1]?.['response'].etag, 'W/"1"');
     });
 
     it('PATCH by JSON Patch in a Binary, and by FHIRPath Patch', async () => {
@@ -451,8 +467,13 @@ describe('http.html#transaction', () => {
         read(`Patient/${id}/_history/1`),
         read(`Patient/${id}/$meta`),
         read(`Patient/${id}/$everything`),
+        { request: { method: 'HEAD', url: `Patient/${id}` } },
       ]);
-      assert.deepEqual(statuses(response), ['200', '200', '200']);
+      assert.deepEqual(statuses(response), ['200', '200', '200', '200']);
+      assert.deepEqual(
+        [entries(response)[3]?.['resource'], entries(response)[3]?.['response'].etag],
+        [undefined, 'W/"1"'],
+      );
       assert.equal(entries(response)[2]?.['resource'].resourceType, 'Bundle');
     });
 
@@ -485,6 +506,11 @@ describe('http.html#transaction', () => {
 
     it('without a token nothing is read: 401', async () => {
       assert.equal((await hub.send('POST', '/fhir/R4', undefined, { body: '{' })).status, 401);
+    });
+
+    it('an entry that should bring a resource and does not is named', async () => {
+      const response = await transact(post(given.patient()), { request: { method: 'POST', url: 'Patient' } });
+      assert.deepEqual([response.status, response.json['issue'][0].expression], [400, ['Bundle.entry[1].resource']]);
     });
 
     it('an entry needs its scope', async () => {
