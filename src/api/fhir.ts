@@ -3,11 +3,12 @@
  * layers took a tenth of the hub's time for a read. What is not in the table is answered in FHIR's own words.
  */
 import { randomUUID } from 'node:crypto';
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import { deliver, optionsOf } from './deliver.ts';
 import { answer } from './pipeline.ts';
 import type { Facade, Interaction } from './interaction.ts';
-import { matchOf, type Matched } from './match.ts';
-import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
+import { matchOf, methodsOf, type Matched } from './match.ts';
+import { answerOf, fhirJson, HttpProblem, type Answer } from './respond.ts';
 import { routes, routesOfOperations } from './routes.ts';
 
 export interface FhirOptions extends Omit<Facade, 'match'> {
@@ -36,38 +37,54 @@ export function fhirListener(options: FhirOptions): RequestListener {
     const startedAt = performance.now();
     const { method = '', url = '' } = request;
     const path = url.slice(basePath.length).split('?', 1)[0] as string;
-    const document = method === 'GET' || method === 'HEAD' ? documents.get(path) : undefined;
-    if (document !== undefined) return respond(response, document);
-    const matched = matchOrRefuse(facade, { method, path }, response);
-    if (matched === undefined) return undefined;
+    const send = (one: Answer): void => deliver(request, response, one);
+    const document = documents.get(path);
+    if (document !== undefined && isReading(method)) return send(document);
+    if (method === 'OPTIONS') return send(answerOptions(facade, path, { document, request }));
+    const matched = matchOrRefuse(facade, method, path);
+    if (!('route' in matched)) return send(matched);
     const { interaction } = matched.route;
     // `answer` turns every error into an Answer; what it cannot foresee is ours.
     answer(facade, interaction, request, matched.params)
-      .then((done) => {
-        respond(response, done);
-        options.observe(nameOf(interaction), done.status, (performance.now() - startedAt) / 1000);
+      .then((answered) => {
+        send(answered);
+        options.observe(nameOf(interaction), answered.status, (performance.now() - startedAt) / 1000);
       })
       .catch((error: unknown) => {
         const correlationId = randomUUID();
         facade.report.failed(error, correlationId);
         if (response.headersSent) response.destroy();
-        else respond(response, answerOf(error, false, correlationId));
+        else send(answerOf(error, false, correlationId));
       });
     return undefined;
   };
 }
 
-/** What is answered before anybody is asked who they are; undefined when it was. */
-function matchOrRefuse(
+/** R4 http.html#read: HEAD is answered as GET, without the body, which Node leaves away. */
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Open to everybody, as a browser asks before it sends a token: it says what the table says, and nothing of any resource. */
+function answerOptions(
   { match }: Facade,
-  { method, path }: { method: string; path: string },
-  response: ServerResponse,
-): Matched | undefined {
+  path: string,
+  { document, request }: { document: Answer | undefined; request: IncomingMessage },
+): Answer {
+  const methods = document === undefined ? methodsOf(match, path) : ['GET', 'HEAD', 'OPTIONS'];
+  if (methods.length > 0) return optionsOf(methods, request.headers.origin !== undefined);
+  return answerOf(new HttpProblem(404, 'not-supported', 'there is nothing at this path'), false, '');
+}
+
+/** The row of the table, or what is answered before anybody is asked who they are. */
+function matchOrRefuse({ match }: Facade, method: string, path: string): Matched | Answer {
   try {
-    return match(method, path);
+    return match(method === 'HEAD' ? 'GET' : method, path);
   } catch (error) {
-    respond(response, answerOf(error, false, ''));
-    return undefined;
+    const refusal = answerOf(error, false, '');
+    if (refusal.status !== 405) return refusal;
+    // RFC 9110 section 15.5.6: 405 comes with Allow.
+    return { ...refusal, headers: { ...refusal.headers, allow: methodsOf(match, path).join(', ') } };
   }
 }
 

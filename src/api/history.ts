@@ -21,6 +21,7 @@ import { cursorBinding } from './cursor.ts';
 import { etagOf, preferencesOf } from './incoming.ts';
 import type { Call, Interaction, Plan, Result } from './interaction.ts';
 import { bodyFor } from './read.ts';
+import { subsetOf } from './subset.ts';
 
 export const historyOfInstance: Interaction = {
   code: 'history-instance',
@@ -108,7 +109,7 @@ async function answer(
     next: page.next === undefined ? undefined : link(page.next),
     // A first page with nothing after it is the whole.
     total: request.cursor === undefined && page.next === undefined ? page.rows.length : undefined,
-    bodyOf: (row) => bodyFor(principal, row),
+    bodyOf: (row) => subsetOf(request.parts, bodyFor(principal, row)),
   });
   return { answer: { status: 200, body }, shown: page.rows };
 }

@@ -41,6 +41,25 @@ export function matchOf({ operations, routes }: Table): Match {
   };
 }
 
+/** What a path takes, for `Allow`; none for a path that the table does not have. */
+export function methodsOf(match: Match, path: string): string[] {
+  const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => {
+    try {
+      match(method, path);
+      return true;
+    } catch (error) {
+      if (error instanceof HttpProblem) return false;
+      throw error;
+    }
+  });
+  if (methods.length === 0) return [];
+  return [
+    ...(methods.includes('GET') ? ['GET', 'HEAD'] : []),
+    ...methods.filter((method) => method !== 'GET'),
+    'OPTIONS',
+  ];
+}
+
 /** `/Patient/1` has two; the base itself, with or without its slash, none. */
 function segmentsOf(path: string): string[] {
   return path === '/' || path === '' ? [] : path.slice(1).split('/');

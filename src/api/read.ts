@@ -13,6 +13,7 @@ import type { Visibility } from '../store/visibility.ts';
 import { etagOf, isNotModified } from './incoming.ts';
 import type { Call, Interaction, Plan, Result } from './interaction.ts';
 import type { Answer } from './respond.ts';
+import { partsOf, subsetOf } from './subset.ts';
 
 export const read: Interaction = {
   code: 'read',
@@ -36,6 +37,7 @@ type Select = (tx: Tx, visible: Visibility, key: { type: string; id: string }) =
 function planRead({ principal, incoming }: Call, select: Select): Plan {
   const { type, id, headers } = incoming;
   requireScope(principal, type, 'r');
+  const parts = partsOf(incoming.query);
   return {
     // Their log shows who asked for them, also in vain.
     ...(type === 'Patient' && idPattern.test(id) ? { askedFor: [id] } : {}),
@@ -48,7 +50,7 @@ function planRead({ principal, incoming }: Call, select: Select): Plan {
       // LEAKS 22: the conditional headers are read after the gate, never before.
       const answer = isNotModified(headers, row.version, row.lastUpdated)
         ? { status: 304, headers: versionHeaders(row) }
-        : { status: 200, headers: versionHeaders(row), body: bodyFor(principal, row) };
+        : { status: 200, headers: versionHeaders(row), body: subsetOf(parts, bodyFor(principal, row)) };
       return { answer, shown: [row] } satisfies Result;
     },
   };

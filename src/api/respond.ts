@@ -147,7 +147,7 @@ export function answerOf(error: unknown, sendsResource: boolean, correlationId: 
  * Every answer of the API: nothing is kept by caches, nothing is rendered or sniffed by browsers.
  * @see LEAKS: a cached answer outlives a revoked consent
  */
-const commonHeaders: Readonly<Record<string, string>> = {
+export const commonHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 };

@@ -6,7 +6,7 @@
  */
 import { propertiesOf } from '../fhir/definitions.ts';
 import { parseJson } from '../fhir/json.ts';
-import type { SearchRequest } from '../fhir/search.ts';
+import { parsePartsOfRead, type SearchRequest } from '../fhir/search.ts';
 import type { AnyResource } from '../fhir/types.ts';
 
 const subsetted = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
@@ -23,8 +23,21 @@ const always = new Set([
   'deceased',
 ]);
 
+type Parts = Pick<SearchRequest, 'summary' | 'elements'>;
+
+const whole: Parts = {};
+
+/**
+ * R4 http.html#parameters: `_summary` and `_elements` are of every interaction that answers with resources.
+ * @throws Problem value
+ */
+export function partsOf(query: string): Parts {
+  if (!query.includes('_summary') && !query.includes('_elements')) return whole;
+  return parsePartsOfRead(new Map(new URLSearchParams(query)));
+}
+
 /** The body as it is, unless the request asks for a part of it. */
-export function subsetOf({ summary, elements }: Pick<SearchRequest, 'summary' | 'elements'>, body: string): string {
+export function subsetOf({ summary, elements }: Parts, body: string): string {
   if (elements === undefined && (summary === undefined || summary === 'false' || summary === 'count')) return body;
   const resource = parseJson(body) as AnyResource;
   const properties = propertiesOf(resource.resourceType);

@@ -120,8 +120,8 @@ function describeParam(param: SearchParam): object {
 function describeSecurity(oauth: Capability['oauth']): object {
   const system = 'http://terminology.hl7.org/CodeSystem/restful-security-service';
   const service = [{ coding: [{ system, code: 'SMART-on-FHIR' }] }];
-  if (oauth === undefined) return { cors: false, service };
+  if (oauth === undefined) return { cors: true, service };
   const uris = Object.entries(oauth).map(([url, valueUri]) => ({ url, valueUri }));
   const url = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris';
-  return { extension: [{ url, extension: uris }], cors: false, service };
+  return { extension: [{ url, extension: uris }], cors: true, service };
 }

@@ -1,7 +1,7 @@
 /** What a history is asked for. @see https://hl7.org/fhir/R4/http.html#history */
 import { parseDate } from './dates.ts';
 import { Problem } from './problem.ts';
-import { countDefault, countMax } from './search.ts';
+import { countDefault, countMax, parsePartsOfRead, type SearchRequest } from './search.ts';
 
 export interface HistoryRequest {
   readonly count: number;
@@ -10,13 +10,15 @@ export interface HistoryRequest {
   /** Versions that were current at some time within it; epoch milliseconds, half-open. */
   readonly at?: { readonly low: number; readonly high: number };
   readonly cursor?: string;
+  /** Of each resource. */
+  readonly parts: Pick<SearchRequest, 'summary' | 'elements'>;
   /** In effect, without the cursor: what links repeat. */
   readonly parameters: readonly (readonly [string, string])[];
 }
 
 /** Read by everybody who answers. */
-const ofAnswers = new Set(['_format', '_pretty', '_summary', '_elements']);
-const known = new Set(['_count', '_since', '_at', '_cursor']);
+const ofAnswers = new Set(['_format', '_pretty']);
+const known = new Set(['_count', '_since', '_at', '_cursor', '_summary', '_elements']);
 
 /** @throws Problem value, invalid; not-supported for an unknown parameter under strict handling */
 export function parseHistory(query: string, { handling }: { handling: 'strict' | 'lenient' }): HistoryRequest {
@@ -41,6 +43,7 @@ export function parseHistory(query: string, { handling }: { handling: 'strict' |
     ...(since === undefined ? {} : { since: readInterval(since, '_since').low }),
     ...(at === undefined ? {} : { at: readInterval(at, '_at') }),
     ...(cursor === undefined ? {} : { cursor }),
+    parts: parsePartsOfRead(values),
     parameters,
   };
 }

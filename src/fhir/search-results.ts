@@ -34,8 +34,7 @@ export function parseResults(
   results: ReadonlyMap<string, string>,
   context: SearchContext,
 ): Pick<SearchRequest, 'sort' | 'count' | 'total' | 'summary' | 'elements' | 'cursor'> {
-  const summary = oneOf('_summary', results.get('_summary'), ['true', 'text', 'data', 'count', 'false'] as const);
-  const elements = results.get('_elements');
+  const { summary, elements } = parseParts(results);
   const cursor = results.get('_cursor');
   return {
     sort: parseSort(results.get('_sort'), context),
@@ -43,12 +42,32 @@ export function parseResults(
     count: summary === 'count' ? 0 : parseCount(results.get('_count')),
     total: oneOf('_total', results.get('_total'), ['none', 'estimate', 'accurate'] as const) ?? 'none',
     ...(summary === undefined ? {} : { summary }),
-    ...(elements === undefined ? {} : { elements: elements.split(',').filter((name) => name !== '') }),
+    ...(elements === undefined ? {} : { elements }),
     ...(cursor === undefined ? {} : { cursor }),
   };
 }
 
-function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T | undefined {
+/** Which part of each resource. @throws Problem value */
+export function parseParts(
+  values: Pick<ReadonlyMap<string, string>, 'get'>,
+): Pick<SearchRequest, 'summary' | 'elements'> {
+  const summary = oneOf('_summary', values.get('_summary'), ['true', 'text', 'data', 'count', 'false']);
+  const elements = values.get('_elements');
+  return {
+    ...(summary === undefined ? {} : { summary }),
+    ...(elements === undefined ? {} : { elements: elements.split(',').filter((name) => name !== '') }),
+  };
+}
+
+/** The same where nothing is counted. @throws Problem value */
+export function parsePartsOfRead(values: Pick<ReadonlyMap<string, string>, 'get'>): ReturnType<typeof parseParts> {
+  const parts = parseParts(values);
+  if (parts.summary !== 'count') return parts;
+  // R4 search.html#summary: "search only".
+  throw new Problem('value', '_summary=count is for searches', { expression: '_summary' });
+}
+
+function oneOf<const T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T | undefined {
   if (value === undefined) return undefined;
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) throw new Problem('value', `${name} is one of ${allowed.join(', ')}`, { expression: name });

@@ -20,7 +20,7 @@ export type { SearchOptions } from './search-context.ts';
 export { paramsRead } from './search-chain.ts';
 export { includesOf, revIncludesOf } from './search-include.ts';
 export { isSearchable } from './search-filters.ts';
-export { countDefault, countMax } from './search-results.ts';
+export { countDefault, countMax, parsePartsOfRead } from './search-results.ts';
 
 /** More parameters than any real query has; each costs the database a condition. */
 const parametersMax = 64;

@@ -115,6 +115,7 @@ describe('history', () => {
       '_at=2024-99',
       '_since=2024&_since=2025',
       '_cursor=abc',
+      '_summary=count',
     ];
     for (const query of refused) {
       it(`?${query} is 400`, async () => assert.equal((await get(`Patient/${id}/_history?${query}`)).status, 400));
