@@ -6,12 +6,14 @@ import type { RequestListener } from 'node:http';
 import { openAudit } from './access/audit.ts';
 import type { Addresses, Config } from './config.ts';
 import { openDatabase } from './db.ts';
+import { apiThreadsBesideMain, startApiThreads, type ApiThreads } from './hub/api-threads.ts';
 import { openApp } from './hub/app.ts';
 import { startExports } from './hub/exports.ts';
 import { openIntake } from './hub/intake.ts';
 import type { Logger } from './hub/log.ts';
 import { openMetrics } from './hub/metrics.ts';
 import { startOutbound } from './hub/outbound.ts';
+import { openDoorway, type Doorway } from './hub/pass-on.ts';
 import { openStorage } from './hub/storage.ts';
 import { startWorkers } from './hub/workers.ts';
 import { openRegistry } from './ingest/endpoint.ts';
@@ -26,6 +28,8 @@ export interface Hub {
   readonly handler: RequestListener;
   /** The shared MLLP listener's port, with the role `ingest`. */
   readonly mllpPort: number | undefined;
+  /** Starts the API threads on the port of the listener that has `handler`. */
+  share(port: number): Promise<void>;
   /** From now on /readyz says no and no message is taken; resolves when those that were are answered. */
   beginStop(): Promise<void>;
   /** After the listeners have closed: ends background work, then the database. */
@@ -82,12 +86,30 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
     isAccepting: () => isAccepting,
   });
 
+  let threads: ApiThreads | undefined;
+  let doorway: Doorway | undefined;
   return {
     handler: app,
     mllpPort: intake?.port,
+    share: async (port) => {
+      const count = apiThreadsBesideMain(config);
+      if (count === 0) return;
+      doorway = await openDoorway(app);
+      threads = await startApiThreads({
+        count,
+        config,
+        addresses,
+        url: storage.url,
+        port,
+        doorway: doorway.path,
+        log,
+        metrics,
+      });
+    },
     beginStop: async () => {
       isAccepting = false;
-      await intake?.close();
+      await Promise.all([intake?.close(), threads?.close()]);
+      await doorway?.close();
     },
     stop: async () => {
       await Promise.all([workers?.close(), sending?.close(), exporting?.close()]);

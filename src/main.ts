@@ -1,11 +1,11 @@
 /** The process: config, listen, hub, stop cleanly. `node src/main.ts` is `hub serve`. */
-import { listenHttp } from './api/server.ts';
+import { listenHttp, stopGraceMs } from './api/server.ts';
 import { addressesOf, readConfig } from './config.ts';
 import { openHub } from './hub.ts';
+import { apiThreadsBesideMain } from './hub/api-threads.ts';
 import { openLog } from './hub/log.ts';
 
-/** A stop answers what is open within this; the whole stop, database included, stays under the 10 s it promises. */
-const graceMs = 3_000;
+/** The whole stop, database included, stays under the 10 s it promises. */
 const stopMs = 9_500;
 
 /** Runs until SIGTERM or SIGINT; resolves when everything is closed. */
@@ -14,11 +14,12 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
   const log = openLog(config.logLevel);
   const stopSignal = nextSignal();
   for (const name of config.unknownVariables) log.warn({ name }, 'unknown variable');
-  const listener = await listenHttp(config);
+  const listener = await listenHttp({ ...config, isShared: apiThreadsBesideMain(config) > 0 && 'first' });
   const addresses = addressesOf(config, listener.port);
   try {
     const hub = await openHub({ config, log, addresses });
     listener.mount(hub.handler);
+    await hub.share(listener.port);
     log.info(
       { port: listener.port, mllpPort: hub.mllpPort, publicUrl: addresses.publicUrl, roles: [...config.roles] },
       'ready',
@@ -27,7 +28,7 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
     log.info({ signal }, 'stopping');
     // The promise to be gone within 10 s holds even when something never answers.
     setTimeout(() => process.exit(1), stopMs).unref();
-    await Promise.all([hub.beginStop(), listener.close(graceMs)]);
+    await Promise.all([hub.beginStop(), listener.close(stopGraceMs)]);
     await hub.stop();
     log.info('stopped');
   } finally {

@@ -6,6 +6,7 @@ import { listenHttp } from '../src/api/server.ts';
 import { addressesOf, readConfig } from '../src/config.ts';
 import type { Database } from '../src/db.ts';
 import { openHub } from '../src/hub.ts';
+import { apiThreadsBesideMain } from '../src/hub/api-threads.ts';
 import { openLog } from '../src/hub/log.ts';
 import { givenDatabase } from './given.ts';
 import { givenDataDir } from './hub-process.ts';
@@ -47,10 +48,11 @@ export async function givenHub(environment: Record<string, string> = {}): Promis
     DATABASE_URL: database.url,
     ...environment,
   });
-  const listener = await listenHttp(config);
+  const listener = await listenHttp({ ...config, isShared: apiThreadsBesideMain(config) > 0 && 'first' });
   const addresses = addressesOf(config, listener.port);
   const hub = await openHub({ config, log: openLog(config.logLevel), addresses });
   listener.mount(hub.handler);
+  await hub.share(listener.port);
   const keys = await loadIssuerKeys(dataDir.path);
   return {
     url: addresses.publicUrl,

@@ -20,6 +20,14 @@ export interface HttpOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /**
+   * Several threads listen on the port and the kernel deals connections out among them (SO_REUSEPORT). Another program could
+   * then take the port without an error, so the first of them asks for it alone before it shares.
+   * @see https://man7.org/linux/man-pages/man7/socket.7.html
+   */
+  readonly isShared?: boolean | 'first';
+  /** Takes requests from the first on; without it they are told to wait until one is mounted. */
+  readonly handler?: RequestListener;
 }
 
 /** Request line and headers; Node answers 431 beyond it. Long searches go to POST _search. */
@@ -30,13 +38,15 @@ const requestTimeoutMs = 60_000;
 /** Longer than the idle time of common load balancers (60 s), so that they close first. */
 const keepAliveTimeoutMs = 65_000;
 const connectionsMax = 10_000;
+/** A stop answers what is open within this. */
+export const stopGraceMs = 3_000;
 /** The port of a hub that was killed a moment ago may need a moment. */
 const bindAttemptsMax = 10;
 const bindPauseMs = 300;
 
 /** @throws Problem conflict when the port stays taken */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
-  let handler: RequestListener = answerStarting;
+  let handler: RequestListener = options.handler ?? answerStarting;
   let isClosing = false;
   const server = createServer(
     {
@@ -69,9 +79,15 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   };
 }
 
-async function bind(server: Server, { host, port }: HttpOptions): Promise<void> {
+async function bind(server: Server, { host, port: wanted, isShared }: HttpOptions): Promise<void> {
+  let port = wanted;
+  if (isShared === 'first') {
+    await bind(server, { host, port });
+    ({ port } = server.address() as AddressInfo);
+    await new Promise((resolve) => server.close(resolve));
+  }
   for (let attempt = 1; ; attempt++) {
-    server.listen(port, host);
+    server.listen({ port, host, reusePort: isShared !== undefined && isShared !== false });
     const failure = await once(server, 'listening').then(
       () => undefined,
       (error: NodeJS.ErrnoException) => error,

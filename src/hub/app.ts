@@ -1,34 +1,23 @@
 /** The HTTP side of the hub: health for everybody, the facade, the console's API and HL7v2 over HTTP as the roles say. */
-import { readFileSync } from 'node:fs';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { Audit } from '../access/audit.ts';
-import { loadIssuerKeys } from '../access/keys.ts';
-import { openRegistry as openTokenRegistry } from '../access/registry.ts';
-import { openAuthenticator } from '../access/token.ts';
-import { fhirListener, isFhir } from '../api/fhir.ts';
+import { isFhir } from '../api/fhir.ts';
 import { mountHealth } from '../api/health.ts';
 import { hl7Router } from '../api/hl7v2.ts';
 import { opsRouter } from '../api/ops.ts';
-import type { Reporter } from '../api/interaction.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
-import { patchFormats } from '../api/patch.ts';
-import { fixedTypes, interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
-import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
-import { noProfiles } from '../fhir/validation/profiles.ts';
-import { buildCapability } from '../fhir/capability.ts';
 import type { Registry } from '../ingest/endpoint.ts';
-import { openGroupCommit } from '../store/group-commit.ts';
+import { openFacade } from './facade.ts';
 import type { Intake } from './intake.ts';
 import type { Logger } from './log.ts';
 import { openMapService } from './maps.ts';
 import type { Metrics } from './metrics.ts';
 import { queueOutbound } from './outbound.ts';
-import { loadSecret } from './secret.ts';
 
 export interface AppOptions {
   readonly config: Config;
@@ -44,39 +33,15 @@ export interface AppOptions {
 
 export async function openApp(options: AppOptions): Promise<RequestListener> {
   const { config, addresses, database, intake, metrics, log } = options;
-  const keys = await loadIssuerKeys(config.dataDir);
-  const authenticator = openAuthenticator({
-    issuer: addresses.publicUrl,
-    audience: addresses.audience,
-    keys,
-    trustedIssuers: config.trustedIssuers,
-    registry: openTokenRegistry(database),
+  const { keys, authenticator, report, listener } = await openFacade({
+    config,
+    addresses,
+    database,
+    audit: options.audit,
+    log,
+    observe: metrics.observeRequest,
   });
-  const report: Reporter = {
-    failed: (error, correlationId) => log.error({ error, correlationId }, 'request failed'),
-  };
-
-  const fhir = config.roles.has('api')
-    ? fhirListener({
-        database,
-        authenticator,
-        audit: options.audit,
-        writer: openGroupCommit(database, { clock: () => new Date() }),
-        cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
-        base: addresses.fhirBase,
-        now: Date.now,
-        profiles: noProfiles,
-        report,
-        observe: metrics.observeRequest,
-        documents: {
-          '/metadata': { body: JSON.stringify(capabilityOf(addresses)) },
-          '/.well-known/smart-configuration': {
-            contentType: 'application/json; charset=utf-8',
-            body: smartConfiguration({ issuer: addresses.publicUrl }),
-          },
-        },
-      })
-    : undefined;
+  const fhir = config.roles.has('api') ? listener : undefined;
 
   const app = express();
   app.disable('x-powered-by');
@@ -150,25 +115,6 @@ const pagePolicy = {
 };
 
 const root = join(import.meta.dirname, '..', '..');
-
-function capabilityOf({ fhirBase }: Addresses): object {
-  const manifest = readFileSync(join(root, 'package.json'), 'utf8');
-  const { name, version } = JSON.parse(manifest) as { name: string; version: string };
-  return buildCapability({
-    base: fhirBase,
-    software: { name, version },
-    date: new Date().toISOString(),
-    types: (type) => {
-      const interactions = interactionsOf(type);
-      const conditional = interactions.filter((code) => isConditional(type, code));
-      // Types with routes of their own answer the questions of those routes alone.
-      return { interactions, conditional, operations: operationsOf(type), includes: !fixedTypes.has(type) };
-    },
-    system: systemInteractions(),
-    patchFormats,
-    operations: operationsOf(),
-  });
-}
 
 /** Pages are asked for again each time: after an update nobody runs half an old portal. */
 function noCache(response: ServerResponse): void {

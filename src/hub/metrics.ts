@@ -1,20 +1,12 @@
 /** Prometheus metrics of this process. @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-export interface Metrics {
-  readonly contentType: string;
-  render(): Promise<string>;
-  readonly observeRequest: (interaction: string, status: number, seconds: number) => void;
-  observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
-  countMllp(event: string): void;
-  countOutbound(destination: string, outcome: string): void;
-  countFolder(event: string): void;
-  setDatabase(isUp: boolean): void;
-}
+export type ObserveRequest = (interaction: string, status: number, seconds: number) => void;
+/** A registry as plain data. */
+export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-export function openMetrics(): Metrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'hub_' });
+/** Requests of the facade: what an API thread counts by itself. */
+export function openRequestMetrics(registry: Registry): { readonly observeRequest: ObserveRequest } {
   const requests = new Counter({
     name: 'hub_http_requests_total',
     help: 'HTTP requests by interaction and status',
@@ -29,6 +21,32 @@ export function openMetrics(): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   });
+  return {
+    observeRequest: (interaction, status, seconds) => {
+      requests.inc({ interaction, status });
+      duration.observe({ interaction }, seconds);
+    },
+  };
+}
+
+export interface Metrics {
+  readonly contentType: string;
+  render(): Promise<string>;
+  readonly observeRequest: ObserveRequest;
+  /** What other threads counted is added to what is rendered. */
+  gatherFrom(ask: () => Promise<Snapshot[]>): void;
+  observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
+  countMllp(event: string): void;
+  countOutbound(destination: string, outcome: string): void;
+  countFolder(event: string): void;
+  setDatabase(isUp: boolean): void;
+}
+
+export function openMetrics(): Metrics {
+  const registry = new Registry();
+  let askOthers = async (): Promise<Snapshot[]> => [];
+  collectDefaultMetrics({ register: registry, prefix: 'hub_' });
+  const { observeRequest } = openRequestMetrics(registry);
   const messages = new Counter({
     name: 'hub_messages_total',
     help: 'HL7v2 messages by endpoint and what became of them',
@@ -69,10 +87,14 @@ export function openMetrics(): Metrics {
   const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
-    observeRequest: (interaction, status, seconds) => {
-      requests.inc({ interaction, status });
-      duration.observe({ interaction }, seconds);
+    render: async () => {
+      const others = await askOthers();
+      if (others.length === 0) return registry.metrics();
+      return AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others]).metrics();
+    },
+    observeRequest,
+    gatherFrom: (ask) => {
+      askOthers = ask;
     },
     observeMessage: ({ endpoint, status, lagSeconds, unmapped }) => {
       messages.inc({ endpoint, status });

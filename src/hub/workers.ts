@@ -1,9 +1,8 @@
 /** The worker threads of this process: started, woken, started again when one ends by itself, stopped together. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { KeptThread } from './thread.ts';
 
 export interface WorkerData {
   readonly url: string;
@@ -51,10 +50,20 @@ const concurrency = 3;
  * to space: 4.2 ms of processor time a message, 3.5 with 16 MB, 3.4 with 32 (one run each, busy machine).
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 512 };
-const restartPauseMs = 1_000;
 
 export function startWorkers(options: WorkersOptions): Workers {
-  const threads = Array.from({ length: options.count }, () => new Thread(options));
+  const threads = Array.from(
+    { length: options.count },
+    () =>
+      new KeptThread<WorkerOrder, WorkerReport>({
+        file: 'worker-thread.ts',
+        data: (): WorkerData => ({ url: options.url, name: `hub-worker-${randomUUID()}`, concurrency }),
+        resourceLimits,
+        log: options.log,
+        take: (report) => take(report, options),
+        closing: 'close',
+      }),
+  );
   return {
     // One is enough: a message lies in one slot, and whoever holds it is not known here. The others look by themselves.
     wake: () => {
@@ -66,48 +75,10 @@ export function startWorkers(options: WorkersOptions): Workers {
   };
 }
 
-class Thread {
-  readonly #options: WorkersOptions;
-  #worker: Worker;
-  #exited: Promise<void>;
-  #isClosing = false;
-
-  constructor(options: WorkersOptions) {
-    this.#options = options;
-    [this.#worker, this.#exited] = this.#start();
-  }
-
-  order(order: WorkerOrder): void {
-    this.#worker.postMessage(order);
-  }
-
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    this.order('close');
-    await this.#exited;
-  }
-
-  #start(): [Worker, Promise<void>] {
-    const data: WorkerData = { url: this.#options.url, name: `hub-worker-${randomUUID()}`, concurrency };
-    const worker = new Worker(new URL('worker-thread.ts', import.meta.url), { workerData: data, resourceLimits });
-    worker.on('message', (report: WorkerReport) => this.#take(report));
-    worker.on('error', (error) => this.#options.log.error({ error }, 'worker failed'));
-    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve())).then(() => this.#restart());
-    return [worker, exited];
-  }
-
-  async #restart(): Promise<void> {
-    if (this.#isClosing) return;
-    await sleep(restartPauseMs);
-    if (!this.#isClosing) [this.#worker, this.#exited] = this.#start();
-  }
-
-  #take(report: WorkerReport): void {
-    const { log, metrics } = this.#options;
-    if (report.kind === 'processed') metrics.observeMessage(report);
-    else if (report.kind === 'failed') {
-      const { messageId, code, diagnostics, stack } = report;
-      log.warn({ messageId, code, diagnostics, stack }, 'processing failed');
-    }
+function take(report: WorkerReport, { log, metrics }: WorkersOptions): void {
+  if (report.kind === 'processed') metrics.observeMessage(report);
+  else if (report.kind === 'failed') {
+    const { messageId, code, diagnostics, stack } = report;
+    log.warn({ messageId, code, diagnostics, stack }, 'processing failed');
   }
 }
