@@ -14,7 +14,7 @@ export interface BenchOptions {
   readonly resources: number;
 }
 
-const topics = ['accept', 'searchable', 'convert', 'maps', 'facade', 'transaction', 'start'] as const;
+const topics = ['accept', 'searchable', 'convert', 'maps', 'facade', 'transaction', 'record', 'start'] as const;
 
 /** Takes minutes, so only when it is named. */
 const longTopics = ['growth'] as const;

@@ -22,6 +22,8 @@ function collectAt(body: string, mark: string, offset: number, found: Set<string
   for (let at = body.indexOf(mark); at >= 0; at = body.indexOf(mark, at + offset)) {
     const start = at + offset;
     const text = body.slice(start, body.indexOf('"', start));
+    // Most rows name the same few.
+    if (found.has(text)) continue;
     const version = text.indexOf('/_history/');
     const whole = version < 0 ? text : text.slice(0, version);
     if (relative.test(whole)) found.add(whole);

@@ -46,14 +46,15 @@ export async function selectLast(
   const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
   const decided = visibility.decided('r');
   const rows = await db.query<RankedRow>(sql`
-    select b.id, b.patient, b.body, ranked.decided_by, ranked.code::text as code,
+    select b.id, b.patient, b.body, ranked.decided_by, ranked.code,
       extract(epoch from b.date_low)::float8 * 1000 as at
     from (
       select r.bucket, r.type, r.id, ${decided.decidedBy} as decided_by, concept.code,
         rank() over (partition by concept.code order by r.date_low desc) as place
       from ${inCompartments(patients, 'r')} ${decided.join}
-        cross join lateral (select coalesce(r.body::jsonb -> ${element}, '{}') as code) concept
+        cross join lateral (select coalesce((r.body::json -> ${element})::text, '{}') as code) concept
       where ${compileSearch(request.filters, subject)} and ${decided.where}) ranked
+    -- The row that was decided on, by its key: the same snapshot.
     join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
     where ranked.place <= ${max}
     order by b.date_low desc, b.id limit ${lastRowsMax + 1}`);
