@@ -7,6 +7,7 @@ import type { ConvertOptions } from './cli/convert.ts';
 import type { DemoOptions } from './cli/demo/command.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ApplyOptions, DiffOptions, ExplainOptions, RollbackOptions } from './cli/map.ts';
+import type { ReindexOptions } from './cli/reindex.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { OutboundListOptions, SendCommandOptions } from './cli/send.ts';
 import type { SimulateOptions } from './cli/simulate/command.ts';
@@ -70,6 +71,13 @@ function buildProgram(environmentHelp: string): Command {
   addMapCommands(program.command('map').description('overlays: what an endpoint sends otherwise'), environment);
 
   addTerminologyCommands(program.command('terminology').description('code systems, value sets and maps'), environment);
+
+  program
+    .command('reindex')
+    .description('index stored resources again, while the hub runs; it does so by itself when what is indexed changes')
+    .option('--type <type...>', 'of these resource types')
+    .option('--status', 'only say how far it is: one line of JSON for each change of the index')
+    .action(async (options: ReindexOptions) => (await import('./cli/reindex.ts')).runReindex(options, environment));
 
   program
     .command('unmapped')

@@ -14,6 +14,7 @@ import type { Logger } from './hub/log.ts';
 import { openMetrics } from './hub/metrics.ts';
 import { startOutbound } from './hub/outbound.ts';
 import { openDoorway, type Doorway } from './hub/pass-on.ts';
+import { startReindexing } from './hub/reindex.ts';
 import { openStorage } from './hub/storage.ts';
 import { startWorkers } from './hub/workers.ts';
 import { openRegistry } from './ingest/endpoint.ts';
@@ -73,6 +74,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
   const exporting = config.roles.has('worker')
     ? await startExports({ database: storage.database, base: addresses.fhirBase, log })
     : undefined;
+  const reindexing = config.roles.has('worker') ? startReindexing(storage.database, log) : undefined;
   let isAccepting = true;
   const app = await openApp({
     config,
@@ -112,7 +114,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
       await doorway?.close();
     },
     stop: async () => {
-      await Promise.all([workers?.close(), sending?.close(), exporting?.close()]);
+      await Promise.all([workers?.close(), sending?.close(), exporting?.close(), reindexing?.close()]);
       endpoints.close();
       await audit.close();
       await Promise.all([auditDatabase.close(), intakeDatabase.close()]);

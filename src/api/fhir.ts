@@ -13,7 +13,7 @@ import { routes, routesOfOperations } from './routes.ts';
 
 export interface FhirOptions extends Omit<Facade, 'match'> {
   readonly observe: (interaction: string, status: number, seconds: number) => void;
-  /** Open documents that say what the server does: path below the base -> media type and text. */
+  /** Open documents that say what the server does: path below the base -> media type and text, as it is when it is asked for. */
   readonly documents: Readonly<Record<string, { readonly contentType?: string; readonly body: string }>>;
 }
 
@@ -27,9 +27,15 @@ export function isFhir(url: string): boolean {
 /** For requests that {@link isFhir} says are its. */
 export function fhirListener(options: FhirOptions): RequestListener {
   const documents = new Map(
-    Object.entries(options.documents).map(([path, { contentType = fhirJson, body }]): [string, Answer] => [
+    Object.entries(options.documents).map(([path, document]): [string, Answer] => [
       path,
-      { status: 200, body, contentType },
+      {
+        status: 200,
+        contentType: document.contentType ?? fhirJson,
+        get body() {
+          return document.body;
+        },
+      },
     ]),
   );
   const facade: Facade = { ...options, match: matchOf({ operations: routesOfOperations, routes }) };

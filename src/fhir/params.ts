@@ -30,7 +30,34 @@ export function searchParam(type: string, code: string): SearchParam | undefined
   return searchParams(type).get(code);
 }
 
+/** A parameter beside R4's own (custom-params.ts). */
+export interface CustomParam extends SearchParamDefinition {
+  /** Rows that were stored before it are not all indexed yet: until then it finds nothing rather than half. */
+  readonly isPartial: boolean;
+}
+
+let custom: readonly CustomParam[] = [];
+
+/** Those set last; the same array until others are set. */
+export function customParams(): readonly CustomParam[] {
+  return custom;
+}
+
+/**
+ * Takes the place of all that were set before. Parameters are the vocabulary of a process, like R4's definitions: the store
+ * sets them when they change.
+ */
+export function setCustomParams(params: readonly CustomParam[]): void {
+  custom = params;
+  byType.clear();
+  indexers.clear();
+}
+
 function* paramsOf(type: string): Generator<[string, SearchParam]> {
+  for (const definition of custom) {
+    if (!definition.base.includes(type)) continue;
+    yield [definition.code, { ...paramOf(definition, type), ...(definition.isPartial ? { isPartial: true } : {}) }];
+  }
   for (const definition of searchParamDefinitions()) {
     const isOfType = definition.base.some((base) => base === type || base === 'Resource' || base === 'DomainResource');
     if (isOfType) yield [definition.code, paramOf(definition, type)];
@@ -38,7 +65,7 @@ function* paramsOf(type: string): Generator<[string, SearchParam]> {
 }
 
 function paramOf(definition: SearchParamDefinition, type: string): SearchParam {
-  const expression = definition.expression === undefined ? undefined : expressionOf(definition, type);
+  const expression = definition.expression === undefined ? undefined : expressionFor(definition, type);
   const components: SearchComponent[] | undefined = definition.components?.map(({ expression: path, ...param }) => ({
     param,
     expression: path,
@@ -64,7 +91,7 @@ function targetOf(definition: SearchParamDefinition, expression: string | undefi
 }
 
 /** The alternatives of a shared expression that speak of this type: `Patient.name | Person.name`. */
-function expressionOf(definition: SearchParamDefinition, type: string): string {
+export function expressionFor(definition: SearchParamDefinition, type: string): string {
   const expression = definition.expression as string;
   if (definition.base.length <= 1) return expression;
   const starts = new RegExp(`^\\(*(${type}|Resource|DomainResource)\\.`);

@@ -83,9 +83,9 @@ class Reader {
       alternatives = [this.#root(this.#name())];
     }
     for (;;) {
-      const step = this.#step();
-      if (step === undefined) return alternatives;
-      alternatives = alternatives.map((alternative) => ({ ...alternative, steps: [...alternative.steps, step] }));
+      const added = this.#steps();
+      if (added === undefined) return alternatives;
+      alternatives = alternatives.map(({ steps, ...alternative }) => ({ ...alternative, steps: [...steps, ...added] }));
     }
   }
 
@@ -99,19 +99,29 @@ class Reader {
     return { isFromResource: true, steps: [] };
   }
 
-  #step(): Step | undefined {
-    if (this.#take('as')) return { kind: 'type', name: this.#name() };
+  #steps(): Step[] | undefined {
+    if (this.#take('as')) return [{ kind: 'type', name: this.#name() }];
     if (this.#take('[')) {
       const at = Number(this.#next());
       this.#expect(']');
-      return { kind: 'index', at };
+      return [{ kind: 'index', at }];
     }
     if (!this.#take('.')) return undefined;
     const name = this.#name();
-    if (!this.#take('(')) return { kind: 'child', name };
-    const step = this.#call(name);
+    if (!this.#take('(')) return [{ kind: 'child', name }];
+    const steps = name === 'extension' ? this.#extension() : [this.#call(name)];
     this.#expect(')');
-    return step;
+    return steps;
+  }
+
+  /** FHIR R4 fhirpath.html#functions: `extension(url)` is `extension.where(url = ...)`. */
+  #extension(): Step[] {
+    const url = this.#next();
+    if (!url.startsWith("'")) this.#isFailed = true;
+    return [
+      { kind: 'child', name: 'extension' },
+      { kind: 'equals', name: 'url', value: url.slice(1) },
+    ];
   }
 
   #call(name: string): Step {

@@ -11,7 +11,7 @@ import { searchParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { details, ignore, type SearchContext } from './search-context.ts';
 import { parseExpression } from './search-expression.ts';
-import { filterOf, printable, unserved } from './search-filters.ts';
+import { filterOf, printable, requireReady, unserved } from './search-filters.ts';
 import { operatorFilter, type Operator } from './search-operators.ts';
 import type { ChainTarget, Filter, SearchParam } from './search-request.ts';
 import { splitEscaped } from './search-values.ts';
@@ -88,6 +88,7 @@ function readChain(head: string, rest: string, value: string, context: StepConte
   if (param === undefined) return ignoreUnknown(context);
   if (param.type !== 'reference')
     throw new Problem('invalid', `${code} is no reference to chain over`, expressionOf(context));
+  requireReady(param);
   if (more.length > 0 || (modifier !== undefined && typeCode(modifier) === undefined)) {
     throw new Problem('invalid', 'a chain takes a resource type as its modifier', expressionOf(context));
   }
@@ -158,6 +159,7 @@ function readHas(name: string, value: string, context: StepContext): Filter | un
   const param = searchParams(type).get(code);
   if (param === undefined) return ignoreUnknown({ ...context, type });
   if (param.type !== 'reference') throw new Problem('invalid', `${code} is no reference`, expressionOf(context));
+  requireReady(param);
   if (param.target !== undefined && !param.target.includes(context.type)) {
     throw new Problem('invalid', `${type}.${code} never points to ${context.type}`, expressionOf(context));
   }

@@ -48,6 +48,7 @@ export function filterOf(
   texts: readonly string[],
   context: FilterContext,
 ): Filter {
+  requireReady(param);
   const index = param.code;
   const source = textSources[index];
   if (source !== undefined) {
@@ -109,6 +110,18 @@ export function filterOf(
 function readStringValues(text: string, match: 'starts' | 'exact' | 'contains'): string[] {
   const value = readStringValue(text, match === 'exact');
   return match === 'starts' && /^[a-z]+(?: [a-z]+)+$/.test(value) ? [value, value.replaceAll(' ', '')] : [value];
+}
+
+/**
+ * A parameter that is new to the hub answers when every stored resource is indexed by it: half an answer looks like a whole.
+ * @throws Problem transient
+ */
+export function requireReady({ code, isPartial = false }: SearchParam): void {
+  if (!isPartial) return;
+  throw new Problem('transient', 'stored resources are still being indexed by this parameter', {
+    expression: printable(code),
+    hint: 'Ask again later; an operator sees how far it is: hub reindex --status.',
+  });
 }
 
 const textSources: Readonly<Record<string, 'narrative' | 'content'>> = { _text: 'narrative', _content: 'content' };

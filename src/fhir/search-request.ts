@@ -27,6 +27,8 @@ export interface SearchParam {
   /** Resource types a reference may point to. */
   readonly target?: readonly string[];
   readonly components?: readonly SearchComponent[];
+  /** Not every stored resource is indexed by it yet. */
+  readonly isPartial?: boolean;
 }
 
 export interface SearchComponent {

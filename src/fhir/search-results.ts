@@ -6,7 +6,7 @@
 import { searchParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { details, ignore, type SearchContext } from './search-context.ts';
-import { isSearchable } from './search-filters.ts';
+import { isSearchable, requireReady } from './search-filters.ts';
 import type { SearchRequest, SortKey } from './search-request.ts';
 
 /** A page a client reads comfortably when it asks for no size. */
@@ -88,7 +88,10 @@ function parseSort(text: string | undefined, context: SearchContext): SortKey[] 
   return names.flatMap((name) => {
     const isDescending = name.startsWith('-');
     const param = searchParams(context.type).get(isDescending ? name.slice(1) : name);
-    if (param !== undefined && isSearchable(param)) return [{ param, isDescending }];
+    if (param !== undefined && isSearchable(param)) {
+      requireReady(param);
+      return [{ param, isDescending }];
+    }
     ignore(new Problem('not-supported', 'cannot sort by this', details(`_sort:${name}`, context)), context);
     return [];
   });

@@ -5,6 +5,7 @@ import { openAudit } from '../access/audit.ts';
 import { isFhir } from '../api/fhir.ts';
 import { listenHttp, stopGraceMs } from '../api/server.ts';
 import { openDatabase } from '../db.ts';
+import { followIndex } from '../store/index-revision.ts';
 import type { ApiOrder, ApiReport, ApiThreadData } from './api-threads.ts';
 import { openFacade } from './facade.ts';
 import { openLog } from './log.ts';
@@ -16,6 +17,7 @@ const report = (message: ApiReport): void => parentPort?.postMessage(message);
 
 const database = openDatabase({ url, applicationName: 'hub-api' });
 const auditDatabase = openDatabase({ url, poolMax: 1, pipelines: 1, applicationName: 'hub-audit' });
+const index = await followIndex(database);
 const audit = openAudit(auditDatabase);
 const counted = new Registry();
 const { observeRequest } = openRequestMetrics(counted);
@@ -38,6 +40,7 @@ const listener = await listenHttp({
 async function close(): Promise<void> {
   await listener.close(stopGraceMs);
   await audit.close();
+  index.close();
   await Promise.all([database.close(), auditDatabase.close()]);
   parentPort?.close();
 }

@@ -17,6 +17,7 @@ import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
 import { buildCapability } from '../fhir/capability.ts';
+import { customParams } from '../fhir/params.ts';
 import { noProfiles } from '../fhir/validation/profiles.ts';
 import { openGroupCommit } from '../store/group-commit.ts';
 import type { Logger } from './log.ts';
@@ -70,7 +71,7 @@ export async function openFacade({
     report,
     observe,
     documents: {
-      '/metadata': { body: JSON.stringify(capabilityOf(addresses)) },
+      '/metadata': capabilityDocument(addresses),
       '/.well-known/smart-configuration': {
         contentType: 'application/json; charset=utf-8',
         body: smartConfiguration({ issuer: addresses.publicUrl }),
@@ -81,6 +82,18 @@ export async function openFacade({
 }
 
 const root = join(import.meta.dirname, '..', '..');
+
+/** Written anew when the search parameters in force have changed. */
+function capabilityDocument(addresses: Addresses): { readonly body: string } {
+  let params = customParams();
+  let text = JSON.stringify(capabilityOf(addresses));
+  return {
+    get body() {
+      if (params !== customParams()) [params, text] = [customParams(), JSON.stringify(capabilityOf(addresses))];
+      return text;
+    },
+  };
+}
 
 function capabilityOf({ fhirBase }: Addresses): object {
   const manifest = readFileSync(join(root, 'package.json'), 'utf8');

@@ -3,12 +3,15 @@ import type { Config } from '../config.ts';
 import { openDatabase, type Database, type DatabaseOptions } from '../db.ts';
 import { startEmbedded, type EmbeddedOptions } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
+import { followIndex, type Following } from '../store/index-revision.ts';
 
 export interface Storage {
   readonly url: string;
   readonly database: Database;
   /** Names of the migrations that this start ran. */
   readonly migrated: readonly string[];
+  /** The search parameters in force, followed. */
+  readonly index: Following;
   close(): Promise<void>;
 }
 
@@ -25,11 +28,14 @@ export async function openStorage(
   try {
     const migrated = await migrate(url);
     const database = openDatabase({ ...options, url });
+    const index = await followIndex(database);
     return {
       url,
       database,
       migrated,
+      index,
       close: async () => {
+        index.close();
         await database.close();
         await server.stop();
       },

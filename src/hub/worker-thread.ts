@@ -5,6 +5,7 @@ import { openRegistry } from '../ingest/endpoint.ts';
 import { startProcessing } from '../ingest/ingest.ts';
 import { followOverlays } from '../ingest/overlays.ts';
 import { Problem } from '../fhir/problem.ts';
+import { followIndex } from '../store/index-revision.ts';
 import { applyMessages } from './apply.ts';
 import { openConversion, openShippedMaps } from './conversion.ts';
 import type { WorkerData, WorkerOrder, WorkerReport } from './workers.ts';
@@ -14,6 +15,7 @@ const report = (message: WorkerReport): void => parentPort?.postMessage(message)
 
 // A connection for each batch under way, one to renew the leases; single statements share a pipeline.
 const database = openDatabase({ url, poolMax: concurrency + 1, pipelines: 1, applicationName: name });
+const index = await followIndex(database);
 const registry = await openRegistry(database);
 const maps = openShippedMaps();
 const overlays = await followOverlays(database, maps, (endpoint, problem) =>
@@ -42,6 +44,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
 async function close(): Promise<void> {
   await processing.close().catch((error: unknown) => report({ kind: 'failed', ...describe(error) }));
   overlays.close();
+  index.close();
   registry.close();
   await database.close();
   parentPort?.close();

@@ -15,6 +15,7 @@ import { typeCode, type AnyResource } from '../fhir/types.ts';
 import { unmappedUrl } from '../mapping/extensions.ts';
 import { deleteIdentifiers, identifierHashes, insertIdentifiers, type IdentifierRow } from './identifier.ts';
 import { indexColumns } from './index-columns.ts';
+import { writeSearchParameters } from './index-revision.ts';
 import { IndexColumns } from './params/columns.ts';
 import { bucketOf, isInDirectory, mintId, needsLocator, patientsOf } from './place.ts';
 import type { Write, Written } from './row.ts';
@@ -267,6 +268,12 @@ async function writeTransitions(tx: Tx, transitions: readonly Transition[], befo
       tx,
       rows.map(({ state }) => state),
       at,
+    ),
+    writeSearchParameters(
+      tx,
+      rows
+        .filter(({ state }) => state.type === 'SearchParameter')
+        .map(({ state: { id, isDeleted }, resource }) => ({ id, resource, isDeleted })),
     ),
     writeTerminology(
       tx,

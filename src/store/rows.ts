@@ -3,6 +3,7 @@ import type { Tx } from '../db.ts';
 import { sql, textArray, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
+import { currentRevision } from './index-revision.ts';
 import type { IndexColumns } from './params/columns.ts';
 import { timestampOf } from './params/date.ts';
 import type { PastVersion, State } from './version.ts';
@@ -132,10 +133,10 @@ export async function insertRows(tx: Tx, rows: readonly IndexedState[]): Promise
   const inserted = await tx.query(sql`
     insert into resource (bucket, type, id, version, last_updated, is_deleted, owner, patient, other_patients, labels,
       clinical_from, clinical_to, precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows,
-      range_highs, body)
+      range_highs, index_revision, body)
     select bucket, type, id, version, last_updated, is_deleted, owner, patient, other_patients::text[], labels,
       clinical_from, clinical_to, precedence, date_low, date_high, tokens::bigint[], keys::bigint[], strings::text[],
-      range_keys::bigint[], range_lows::float8[], range_highs::float8[],
+      range_keys::bigint[], range_lows::float8[], range_highs::float8[], ${currentRevision()}::int,
       convert_from(substring(${bodies.bytes}::bytea from start for length), 'UTF8')
     from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
       ${a.lastUpdated}::timestamptz[], ${a.isDeleted}::boolean[], ${a.owner}::text[], ${a.patient}::text[],
@@ -162,6 +163,7 @@ export async function updateRows(tx: Tx, rows: readonly IndexedState[]): Promise
       clinical_to = v.clinical_to, precedence = v.precedence, date_low = v.date_low, date_high = v.date_high,
       tokens = v.tokens::bigint[], keys = v.keys::bigint[], strings = v.strings::text[],
       range_keys = v.range_keys::bigint[], range_lows = v.range_lows::float8[], range_highs = v.range_highs::float8[],
+      index_revision = ${currentRevision()}::int,
       body = convert_from(substring(${bodies.bytes}::bytea from v.start for v.length), 'UTF8')
     from unnest(${a.bucket}::int[], ${a.type}::smallint[], ${a.id}::text[], ${a.version}::int[],
       ${a.lastUpdated}::timestamptz[], ${a.isDeleted}::boolean[], ${a.otherPatients}::text[], ${a.labels}::int[],
@@ -171,6 +173,26 @@ export async function updateRows(tx: Tx, rows: readonly IndexedState[]): Promise
       ${bodies.lengths}::int[])
       as v (bucket, type, id, version, last_updated, is_deleted, other_patients, labels, clinical_from, clinical_to,
         precedence, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs, start, length)
+    where r.bucket = v.bucket and r.type = v.type and r.id = v.id`);
+}
+
+/** New index columns for rows that stay as they are; they are locked. */
+export async function updateIndex(
+  tx: Tx,
+  rows: readonly { readonly key: Key; readonly columns: IndexColumns }[],
+  revision: number,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const a = indexArraysOf(rows.map(({ columns }) => columns));
+  await tx.query(sql`
+    update resource r set date_low = v.date_low, date_high = v.date_high, tokens = v.tokens::bigint[],
+      keys = v.keys::bigint[], strings = v.strings::text[], range_keys = v.range_keys::bigint[],
+      range_lows = v.range_lows::float8[], range_highs = v.range_highs::float8[], index_revision = ${revision}::int
+    from unnest(${rows.map(({ key }) => key.bucket)}::int[], ${rows.map(({ key }) => typeCode(key.type))}::smallint[],
+      ${rows.map(({ key }) => key.id)}::text[], ${a.dateLow}::timestamptz[], ${a.dateHigh}::timestamptz[],
+      ${a.tokens}::text[], ${a.keys}::text[], ${a.strings}::text[], ${a.rangeKeys}::text[], ${a.rangeLows}::text[],
+      ${a.rangeHighs}::text[])
+      as v (bucket, type, id, date_low, date_high, tokens, keys, strings, range_keys, range_lows, range_highs)
     where r.bucket = v.bucket and r.type = v.type and r.id = v.id`);
 }
 
@@ -223,8 +245,6 @@ export async function insertOutbox(tx: Tx, versions: readonly (Key & { version: 
 /** One array a column, as `unnest` takes them; columns that are arrays themselves travel as text. */
 function arraysOf(rows: readonly IndexedState[]) {
   const ofState = <T>(pick: (state: State) => T): T[] => rows.map(({ state }) => pick(state));
-  const ofIndex = <T>(pick: (columns: IndexColumns) => T): T[] => rows.map(({ columns }) => pick(columns));
-  const timestamp = (ms: number | undefined): string | null => (ms === undefined ? null : timestampOf(ms));
   return {
     bucket: ofState(({ bucket }) => bucket),
     type: ofState(({ type }) => typeCode(type)),
@@ -239,6 +259,13 @@ function arraysOf(rows: readonly IndexedState[]) {
     clinicalFrom: ofState(({ clinicalFrom }) => timestamp(clinicalFrom)),
     clinicalTo: ofState(({ clinicalTo }) => timestamp(clinicalTo)),
     precedence: ofState(({ precedence }) => precedence),
+    ...indexArraysOf(rows.map(({ columns }) => columns)),
+  };
+}
+
+function indexArraysOf(all: readonly IndexColumns[]) {
+  const ofIndex = <T>(pick: (columns: IndexColumns) => T): T[] => all.map(pick);
+  return {
     dateLow: ofIndex(({ dateLow }) => timestampOf(dateLow)),
     dateHigh: ofIndex(({ dateHigh }) => timestamp(dateHigh)),
     tokens: ofIndex(({ tokens }) => `{${[...tokens].join(',')}}`),
@@ -248,6 +275,10 @@ function arraysOf(rows: readonly IndexedState[]) {
     rangeLows: ofIndex(({ rangeLows }) => numberArray(rangeLows)),
     rangeHighs: ofIndex(({ rangeHighs }) => numberArray(rangeHighs)),
   };
+}
+
+function timestamp(ms: number | undefined): string | null {
+  return ms === undefined ? null : timestampOf(ms);
 }
 
 /**
