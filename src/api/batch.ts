@@ -6,6 +6,7 @@
 import { Problem } from '../fhir/problem.ts';
 import { answeredBundle, answeredEntry, entryCallOf, inEntry, type SentEntry } from './entry.ts';
 import type { Call, Plan } from './interaction.ts';
+import { inParallel } from './parallel.ts';
 import { perform } from './pipeline.ts';
 import { answerOf, type Answer } from './respond.ts';
 
@@ -26,20 +27,13 @@ export function planBatch(call: Call, entries: readonly SentEntry[]): Plan {
 }
 
 async function answerEach(call: Call, entries: readonly SentEntry[]): Promise<string[]> {
-  const answers = Array.from({ length: entries.length }, () => '');
-  let next = 0;
   let chars = 0;
-  const work = async (): Promise<void> => {
-    for (let index = next++; index < entries.length; index = next++) {
-      const answer =
-        chars > answerCharsMax ? tooLong(index) : await answerOne(call, entries[index] as SentEntry, index);
-      const text = answeredEntry(answer, entries[index]?.request?.['method'] === 'HEAD');
-      answers[index] = text;
-      chars += text.length;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(togetherMax, entries.length) }, work));
-  return answers;
+  return inParallel(entries, togetherMax, async (entry, index) => {
+    const answer = chars > answerCharsMax ? tooLong(index) : await answerOne(call, entry, index);
+    const text = answeredEntry(answer, entry.request?.['method'] === 'HEAD');
+    chars += text.length;
+    return text;
+  });
 }
 
 async function answerOne(call: Call, entry: SentEntry, index: number): Promise<Answer> {

@@ -12,6 +12,7 @@ import { mintId } from '../store/place.ts';
 import { matchVisible, matchWritten, readCondition, tooMany, type Condition } from './condition.ts';
 import { inEntry } from './entry.ts';
 import type { Intent, Writer } from './intent.ts';
+import { inParallel } from './parallel.ts';
 import { HttpProblem } from './respond.ts';
 
 /** A write of the transaction with its place in the Bundle. */
@@ -91,15 +92,13 @@ export class Links {
    * @throws HttpProblem 412 for none and for several, as "there is no match, or more than one: the server SHALL return an error"
    */
   async find(db: Tx, writer: Writer): Promise<void> {
-    await Promise.all(
-      Array.from(this.#conditions, async ([text, { condition, index }]) => {
-        try {
-          this.#described.set(text, await this.#findOne(db, writer, condition));
-        } catch (error) {
-          throw inEntry(index, error);
-        }
-      }),
-    );
+    await inParallel([...this.#conditions], searchesMax, async ([text, { condition, index }]) => {
+      try {
+        this.#described.set(text, await this.#findOne(db, writer, condition));
+      } catch (error) {
+        throw inEntry(index, error);
+      }
+    });
   }
 
   async #findOne(db: Tx, writer: Writer, condition: Condition): Promise<{ write: number } | { id: string }> {
@@ -165,6 +164,9 @@ export class Links {
     }
   }
 }
+
+/** Searches of one transaction at the same time: others use the same connections. */
+const searchesMax = 16;
 
 /** `Patient?identifier=...` */
 const conditional = /^[A-Z][A-Za-z]+\?./;

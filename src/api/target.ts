@@ -4,9 +4,10 @@
  */
 import { written as rowsWritten } from '../access/predicate.ts';
 import type { Tx } from '../db.ts';
+import { hash64 } from '../fhir/hash.ts';
 import { atIndex, Problem } from '../fhir/problem.ts';
 import { lockNames } from '../store/lock.ts';
-import { readRowsForChange } from '../store/read.ts';
+import { readRow, readRowsForChange } from '../store/read.ts';
 import type { Row } from '../store/row.ts';
 import { matchWritten, tooMany, type Condition } from './condition.ts';
 import type { Intent, Writer } from './intent.ts';
@@ -24,34 +25,78 @@ export type Target =
 
 /** @throws Problem with the `index` of the intent */
 export async function findTargets(tx: Tx, writer: Writer, intents: readonly Intent[]): Promise<Target[]> {
-  // Whoever runs the same condition waits here, and then finds what the one before made.
-  const names = intents.flatMap(({ condition, owner }) => (condition ? [`condition ${owner} ${condition.key}`] : []));
-  await lockNames(tx, names);
-  const first = new Map<string, number>();
-  const targets = await Promise.all(
-    intents.map(async (intent, index): Promise<Target> => {
-      const { condition, id } = intent;
-      if (condition === undefined) return id === undefined ? { kind: 'new' } : { kind: 'ids', ids: [id] };
-      try {
-        if (intent.kind !== 'delete') {
-          const same = first.get(condition.key);
-          if (same !== undefined) return sameAs(intents, same, intent);
-          first.set(condition.key, index);
-        }
-        return await findTarget(tx, writer, intent, condition);
-      } catch (error) {
-        throw atIndex(index, error);
-      }
-    }),
-  );
+  const first = firstByCondition(intents);
+  const find = (at: number): Promise<Target> => findTarget(tx, writer, { intents, first, at });
+  const targets = await Promise.all(intents.map((_, at) => find(at)));
+  // What is there needs no lock, and those who refer to it do not wait for each other. Who finds nothing waits for whoever runs
+  // the same condition, and then finds what that one made.
+  const absent = [...intents.keys()].filter((at) => isAwaited(intents[at] as Intent, targets[at] as Target));
+  if (absent.length > 0) {
+    await lockNames(
+      tx,
+      absent.map((at) => lockName(intents[at] as Intent)),
+    );
+    await Promise.all(
+      absent.map(async (at) => {
+        targets[at] = await find(at);
+      }),
+    );
+  }
+  return withoutDeleted(intents, targets);
+}
+
+function isAwaited({ kind, condition }: Intent, target: Target): boolean {
+  return condition !== undefined && target.kind === 'new' && (kind === 'create' || kind === 'update');
+}
+
+/**
+ * Few enough that no transaction fills PostgreSQL's table of locks (`max_locks_per_transaction`, 64 for each connection), and
+ * so many that two conditions hardly ever share one.
+ */
+const locks = 512n;
+
+function lockName({ owner, condition }: Intent): string {
+  return `condition ${BigInt.asUintN(64, hash64(`${owner} ${condition?.key}`)) % locks}`;
+}
+
+/** What the transaction deletes is no match for what it creates. */
+function withoutDeleted(intents: readonly Intent[], targets: readonly Target[]): Target[] {
   const gone = new Set(
-    intents.flatMap(({ kind, type }, index) =>
-      kind === 'delete' ? idsOf(targets[index] as Target).map((id) => `${type}/${id}`) : [],
+    intents.flatMap(({ kind, type }, at) =>
+      kind === 'delete' ? idsOf(targets[at] as Target).map((id) => `${type}/${id}`) : [],
     ),
   );
   return targets.map((target) =>
     target.kind === 'found' && gone.has(`${target.row.type}/${target.row.id}`) ? { kind: 'new' } : target,
   );
+}
+
+/** Which intent said a condition first; deletions aside, after which the same condition may be said anew. */
+function firstByCondition(intents: readonly Intent[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  for (const [at, { kind, condition }] of intents.entries()) {
+    if (condition !== undefined && kind !== 'delete' && !first.has(condition.key)) first.set(condition.key, at);
+  }
+  return first;
+}
+
+interface Among {
+  readonly intents: readonly Intent[];
+  readonly first: ReadonlyMap<string, number>;
+  readonly at: number;
+}
+
+async function findTarget(tx: Tx, writer: Writer, { intents, first, at }: Among): Promise<Target> {
+  const intent = intents[at] as Intent;
+  const { condition, id, kind } = intent;
+  if (condition === undefined) return id === undefined ? { kind: 'new' } : { kind: 'ids', ids: [id] };
+  try {
+    const same = first.get(condition.key);
+    if (kind !== 'delete' && same !== undefined && same !== at) return sameAs(intents, same, intent);
+    return await matchTarget(tx, writer, intent, condition);
+  } catch (error) {
+    throw atIndex(at, error);
+  }
 }
 
 /** Said twice in one transaction, a conditional create makes one resource; other writes would overlap. */
@@ -60,7 +105,7 @@ function sameAs(intents: readonly Intent[], as: number, { kind }: Intent): Targe
   throw new HttpProblem(400, 'duplicate', 'two entries have the same condition');
 }
 
-async function findTarget(tx: Tx, writer: Writer, intent: Intent, condition: Condition): Promise<Target> {
+async function matchTarget(tx: Tx, writer: Writer, intent: Intent, condition: Condition): Promise<Target> {
   const { kind, type, owner, resource } = intent;
   const limit = kind === 'delete' ? conditionalDeletesMax : 1;
   const ids = await matchWritten(tx, owner, { ...writer, condition, limit });
@@ -77,7 +122,7 @@ async function findTarget(tx: Tx, writer: Writer, intent: Intent, condition: Con
   }
   if (kind === 'create') {
     const visible = rowsWritten(writer.principal, owner, { interaction: 's', types: [type] });
-    const [row] = await readRowsForChange(tx, visible, [{ type, id }]);
+    const row = await readRow(tx, visible, type, id);
     return row === undefined ? { kind: 'new' } : { kind: 'found', row };
   }
   if (kind === 'update' && resource?.id !== undefined && resource.id !== id) {

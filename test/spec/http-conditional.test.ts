@@ -95,6 +95,24 @@ describe('conditional interactions (http.html)', () => {
       assert.equal((await create(body, condition, writer)).status, 403);
     });
 
+    it('a payer may repeat its own create, though its purpose lets it read nothing', async () => {
+      const payer = await hub.token('payment', { scope: 'system/PaymentReconciliation.crus' });
+      const body = {
+        resourceType: 'PaymentReconciliation',
+        identifier: [{ system: 'urn:c', value: 'pay' }],
+        status: 'active',
+        created: '2026-01-01',
+        paymentDate: '2026-01-01',
+        paymentAmount: { value: 1, currency: 'EUR' },
+      };
+      const first = await create(body, 'identifier=urn:c|pay', payer);
+      assert.equal(first.status, 201, first.text);
+      const { id } = first.json;
+      assert.equal((await hub.send('GET', `PaymentReconciliation/${id}`, payer)).status, 404);
+      const again = await create(body, 'identifier=urn:c|pay', payer);
+      assert.deepEqual([again.status, again.json['id']], [200, id]);
+    });
+
     it('64 clients run it at once: one resource, one 201', async () => {
       const { body, condition } = someone();
       const answers = await Promise.all(Array.from({ length: 64 }, () => create(body, condition)));
