@@ -131,10 +131,11 @@ export function renderAuditEvent(row: AuditRow): AnyResource {
 }
 
 /** Plain words for the portal, and for whoever reads the raw log. */
-function describe({ outcome, rows, decidedBy, interaction }: AuditRow): string {
+function describe({ outcome, rows, decidedBy, interaction, query: asked }: AuditRow): string {
   if (outcome === outcomes.failed) return 'failed';
   if (outcome === outcomes.refused) return 'nothing was shown';
-  const what = `${rows} ${rows === 1 ? 'record' : 'records'} (${interaction})`;
+  const how = interaction === 'operation' ? (asked?.split('?', 1)[0] ?? interaction) : interaction;
+  const what = `${rows} ${rows === 1 ? 'record' : 'records'} (${how})`;
   return decidedBy === null ? what : `${what}, allowed by ${decidedBy}`;
 }
 

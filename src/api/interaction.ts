@@ -110,6 +110,8 @@ export interface Interaction {
   readonly operation?: Operation;
   /** Its body is a resource. */
   readonly isWrite: boolean;
+  /** The code the trail keeps, when an operation is in effect another interaction: $meta-add is a patch. */
+  readonly recordedAs?: InteractionCode;
   /** Media types it answers in, beside JSON. */
   readonly accepts?: readonly string[];
   /** @throws Problem for whatever can be refused without asking the database */

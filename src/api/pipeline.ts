@@ -72,7 +72,7 @@ export function contextOf(
   const { type, id } = incoming;
   return {
     principal,
-    interaction: interaction.code,
+    interaction: interaction.recordedAs ?? interaction.code,
     ...(type === '' ? {} : { type }),
     ...(id === '' ? {} : { id }),
     correlationId,

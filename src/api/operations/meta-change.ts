@@ -41,6 +41,7 @@ function metaChange(name: 'meta-add' | 'meta-delete', change: Change): Operation
       affectsState: true,
     },
     isWrite: true,
+    recordedAs: 'patch',
     prepare: async (call) => planChange(call, name, change),
   };
 }

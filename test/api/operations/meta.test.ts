@@ -167,6 +167,14 @@ describe('$meta (R4 resource-operation-meta.html)', () => {
       assert.equal((await change('meta-add', { tag: [other] }, { token: await hub.token('ai') })).status, 403);
     });
 
+    it('is a change in the log of the patient', async () => {
+      await change('meta-add', { tag: [other] });
+      const self = await hub.token('patient', { fhirUser: 'Patient/changing' });
+      const { json } = await hub.send('GET', 'AuditEvent?_count=1', self);
+      const { action, subtype } = json['entry'][0].resource;
+      assert.deepEqual([action, subtype.map(({ code }: { code: string }) => code)], ['U', ['patch']]);
+    });
+
     const refused: [string, object, number][] = [
       ['a label that is no Coding', { security: [{ code: 7 }] }, 422],
       ['a list that is none', { tag: tag }, 400],

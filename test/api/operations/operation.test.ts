@@ -92,5 +92,6 @@ describe('operations (R4 operations.html)', () => {
     const self = await hub.token('patient', { fhirUser: 'Patient/p' });
     const { text } = await hub.send('GET', 'AuditEvent?patient=Patient/p', self);
     assert.match(text, /"display":"Patient\/\$meta"/);
+    assert.match(text, /"outcomeDesc":"1 record \(\$meta\), allowed by source"/);
   });
 });
