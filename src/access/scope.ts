@@ -94,13 +94,22 @@ function hasContext(principal: Principal, scope: Scope): boolean {
  * @throws Problem forbidden, the same text whatever is missing
  */
 export function requireScope(principal: Principal, type: string, interaction: Interaction): void {
+  requireScopeOfAny(principal, [type], interaction);
+}
+
+/**
+ * The same for what is asked of several types at once: those that no scope covers have no rows.
+ * @throws Problem forbidden when none is covered
+ */
+export function requireScopeOfAny(principal: Principal, types: readonly string[], interaction: Interaction): void {
   const isRead = interaction === 'r' || interaction === 's';
   const isCovered = scopesFor(principal, interaction).some(
-    (scope) => (scope.type === '*' || scope.type === type) && (isRead || scope.filters.length === 0),
+    (scope) => (scope.type === '*' || types.includes(scope.type)) && (isRead || scope.filters.length === 0),
   );
   if (!isCovered) {
+    const [type = '', ...others] = types;
     throw new Problem('forbidden', 'the scope of the token does not cover this interaction', {
-      hint: `Ask for a scope such as system/${typeCode(type) === undefined ? '*' : type}.${interaction}.`,
+      hint: `Ask for a scope such as system/${typeCode(type) === undefined || others.length > 0 ? '*' : type}.${interaction}.`,
     });
   }
 }

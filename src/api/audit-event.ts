@@ -8,6 +8,8 @@ import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
 import type { Call, Interaction, Plan } from './interaction.ts';
 
 const type = 'AuditEvent';
+/** Types that no row of the store has. */
+export const renderedTypes: ReadonlySet<string> = new Set([type]);
 
 export const auditEventRead: Interaction = {
   code: 'read',

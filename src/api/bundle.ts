@@ -47,14 +47,18 @@ export function toSearchset({ base, entries, included = [], total, self, next, i
   return `${text}}`;
 }
 
-/** `[base]/[type]?...` with the parameters in effect. */
+/**
+ * The address of a search with the parameters in effect.
+ * @param path below the base: `Observation`, `Patient/x/Observation`, '' for the whole server
+ */
 export function searchUrl(
   base: string,
-  type: string,
+  path: string,
   parameters: readonly (readonly [string, string])[],
   cursor?: string,
 ): string {
   const query = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
   if (cursor !== undefined) query.append('_cursor', cursor);
-  return query.size === 0 ? `${base}/${type}` : `${base}/${type}?${query.toString()}`;
+  const address = path === '' ? base : `${base}/${path}`;
+  return query.size === 0 ? address : `${address}?${query.toString()}`;
 }

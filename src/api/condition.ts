@@ -19,7 +19,8 @@ import type { Visibility } from '../store/visibility.ts';
 import { cursorBinding } from './cursor.ts';
 import type { Facade } from './interaction.ts';
 import { HttpProblem, statusOf } from './respond.ts';
-import { aliasesOf, requireParams } from './search.ts';
+import { requireParams } from './search-rights.ts';
+import { aliasesOf } from './search.ts';
 
 export interface Condition {
   readonly request: SearchRequest;

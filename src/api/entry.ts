@@ -8,7 +8,7 @@ import { STATUS_CODES } from 'node:http';
 import { parseJson } from '../fhir/json.ts';
 import { atIndex, Problem } from '../fhir/problem.ts';
 import type { AnyResource } from '../fhir/types.ts';
-import { checkContentType, formMediaTypes, resourceMediaTypes, type Incoming } from './incoming.ts';
+import { addressOf, checkContentType, formMediaTypes, resourceMediaTypes, type Incoming } from './incoming.ts';
 import type { Call, Interaction } from './interaction.ts';
 import { HttpProblem, ProblemList, type Answer } from './respond.ts';
 
@@ -80,9 +80,7 @@ export function entryCallOf(outer: Call, { request, resource }: SentEntry): Entr
   }
   const incoming: Incoming = {
     method: method as string,
-    type: params['type'] ?? '',
-    id: params['id'] ?? '',
-    version: params['version'] ?? '',
+    ...addressOf(params),
     query,
     headers: headersOf(outer.incoming, request ?? {}, resource !== undefined),
     text: async () => (resource === undefined ? '' : JSON.stringify(resource)),

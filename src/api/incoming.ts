@@ -7,6 +7,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { parseReceivedJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
+import type { Compartment } from '../fhir/search.ts';
 import { HttpProblem } from './respond.ts';
 
 export interface Incoming {
@@ -15,6 +16,8 @@ export interface Incoming {
   readonly type: string;
   readonly id: string;
   readonly version: string;
+  /** `Patient/x` of `[base]/Patient/x/Observation`. */
+  readonly compartment?: Compartment;
   /** After the `?`, as sent. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
@@ -51,12 +54,23 @@ export function incomingOf(
   checkAccept(request.headers.accept, query, accepted);
   return {
     method: request.method ?? 'GET',
-    type: params['type'] ?? '',
-    id: params['id'] ?? '',
-    version: params['version'] ?? '',
+    ...addressOf(params),
     query,
     headers: request.headers,
     text: (bytesMax) => readText(request, bytesMax),
+  };
+}
+
+/** What the path names. */
+export function addressOf(
+  params: Readonly<Record<string, string | undefined>>,
+): Pick<Incoming, 'type' | 'id' | 'version' | 'compartment'> {
+  const { compartment, focus = '' } = params;
+  return {
+    type: params['type'] ?? '',
+    id: params['id'] ?? '',
+    version: params['version'] ?? '',
+    ...(compartment === undefined ? {} : { compartment: { type: compartment, id: focus } }),
   };
 }
 

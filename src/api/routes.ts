@@ -22,7 +22,7 @@ import { validate } from './operations/validate.ts';
 import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
 import { conditionalPatch, patch } from './patch.ts';
 import { read, vread } from './read.ts';
-import { search, searchByPost } from './search.ts';
+import { search, searchByPost, searchOfSystem, searchOfSystemByPost } from './search.ts';
 import { bundle } from './transaction.ts';
 import { conditionalRemove, conditionalUpdate, create, remove, update } from './write.ts';
 
@@ -44,12 +44,18 @@ export const routes: readonly Route[] = [
   { method: 'delete', path: '/_export/:id', interaction: exportCancel },
   { method: 'get', path: '/_export/:id/:version', interaction: exportFile },
   { method: 'get', path: '/_history', interaction: historyOfSystem },
+  { method: 'get', path: '/', interaction: searchOfSystem },
+  { method: 'post', path: '/_search', interaction: searchOfSystemByPost },
   { method: 'get', path: '/:type', interaction: search },
   { method: 'post', path: '/:type/_search', interaction: searchByPost },
   { method: 'get', path: '/:type/_history', interaction: historyOfType },
   { method: 'get', path: '/:type/:id', interaction: read },
   { method: 'get', path: '/:type/:id/_history', interaction: historyOfInstance },
   { method: 'get', path: '/:type/:id/_history/:version', interaction: vread },
+  { method: 'get', path: '/:compartment/:focus/*', interaction: searchOfSystem },
+  { method: 'post', path: '/:compartment/:focus/_search', interaction: searchOfSystemByPost },
+  { method: 'get', path: '/:compartment/:focus/:type', interaction: search },
+  { method: 'post', path: '/:compartment/:focus/:type/_search', interaction: searchByPost },
   { method: 'post', path: '/:type', interaction: create },
   { method: 'put', path: '/:type/:id', interaction: update },
   { method: 'put', path: '/:type', interaction: conditionalUpdate },
@@ -92,11 +98,12 @@ export const fixedTypes: ReadonlySet<string> = new Set(routes.map(fixedTypeOf).f
 
 function routesOf(type: string): Route[] {
   const wanted = fixedTypes.has(type) ? type : undefined;
-  return routes.filter((route) => !isOfSystem(route) && fixedTypeOf(route) === wanted);
+  return routes.filter((route) => /^\/(:type|[A-Z])/.test(route.path) && fixedTypeOf(route) === wanted);
 }
 
+/** A compartment's is neither: its definitions are listed by themselves. */
 function isOfSystem({ path }: Route): boolean {
-  return !/^\/(:type|[A-Z])/.test(path);
+  return !/^\/(:type|:compartment|[A-Z])/.test(path);
 }
 
 /** What is served for a type, for the CapabilityStatement. */

@@ -4,7 +4,9 @@
  *
  * @see https://hl7.org/fhir/R4/capabilitystatement.html
  */
+import { compartmentTypes } from './definitions.ts';
 import { searchParams } from './params.ts';
+import { compartmentUrl } from './search-compartment.ts';
 import type { SearchParam } from './search-request.ts';
 import { includesOf, isSearchable, revIncludesOf } from './search.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
@@ -80,10 +82,16 @@ export function buildCapability(capability: Capability): AnyResource {
           'interaction',
           system.map((code) => ({ code })),
         ),
+        // FHIR R4 capabilitystatement.html: the CompartmentDefinitions that may be searched.
+        ...listed('compartment', system.includes('search-system') ? compartmentUrls() : []),
         ...listed('operation', operations),
       },
     ],
   };
+}
+
+function compartmentUrls(): string[] {
+  return compartmentTypes.map((type) => compartmentUrl(type));
 }
 
 /** FHIR JSON has no empty lists. */

@@ -30,6 +30,24 @@ const suggestedValueSets = lazily('suggestedValueSets');
 export const searchParamDefinitions = lazily('searchParams');
 export const patientCompartment = lazily('patientCompartment');
 
+let otherCompartments: Record<string, Record<string, string[]>> | undefined;
+
+/**
+ * For each member type of a compartment the parameters that make a resource a member; undefined for a type without
+ * compartments. All but the patient's are transcribed from R4 (compartments.json): the package that the other files are made
+ * of has no others.
+ *
+ * @see https://hl7.org/fhir/R4/compartmentdefinition.html
+ */
+export function compartmentDefinition(type: string): Readonly<Record<string, readonly string[]>> | undefined {
+  if (type === 'Patient') return patientCompartment();
+  const file = join(import.meta.dirname, 'definitions', 'compartments.json');
+  otherCompartments ??= JSON.parse(readFileSync(file, 'utf8')) as Record<string, Record<string, string[]>>;
+  return Object.hasOwn(otherCompartments, type) ? otherCompartments[type] : undefined;
+}
+
+export const compartmentTypes: readonly string[] = ['Patient', 'Encounter', 'RelatedPerson', 'Practitioner', 'Device'];
+
 /** A resource type, data type, or inner type by its path (`Observation.component`); undefined for primitives and unknown names. */
 export function typeDefinition(name: string): TypeDefinition | undefined {
   const all = types();

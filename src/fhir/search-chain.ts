@@ -26,7 +26,7 @@ const valuesMax = 500;
 
 /** Known to R4 and not served here: refused, because ignoring one would widen or change the answer. */
 const unservedParameters: Record<string, string> = {
-  _type: 'Search one type at a time.',
+  _type: 'A path that names a type is searched for it alone: [base]?_type=Patient,Observation.',
   _contained: 'Contained resources are found with their container.',
   _containedType: 'Contained resources are found with their container.',
   _query: 'Use search parameters.',
@@ -221,6 +221,11 @@ export function* paramsRead(type: string, filter: Filter): Generator<{ type: str
     case 'has':
       yield { type: filter.type, code: filter.param.code };
       yield* paramsRead(filter.type, filter.filter);
+      break;
+    case 'compartment':
+      for (const { types, params } of filter.members) {
+        for (const member of types) for (const code of params) yield { type: member, code };
+      }
       break;
     case 'group':
       yield { type, code: filter.param.code };

@@ -2,7 +2,7 @@
  * What every part of the search grammar shares: how the request is to be read, what it has said so far, and the two ways
  * to turn a parameter down.
  */
-import type { Problem } from './problem.ts';
+import { Problem } from './problem.ts';
 import { printable } from './search-filters.ts';
 
 export interface SearchOptions {
@@ -20,6 +20,18 @@ export interface SearchContext extends SearchOptions {
   readonly issues: Problem[];
   /** Names and values in effect, in order. */
   readonly parameters: [string, string][];
+}
+
+/** More parameters than any real query has; each costs the database a condition. */
+const parametersMax = 64;
+
+/** Names and values as sent. @throws Problem too-costly */
+export function pairsOf(query: string | URLSearchParams): [string, string][] {
+  const pairs = [...new URLSearchParams(query)];
+  if (pairs.length > parametersMax) {
+    throw new Problem('too-costly', `a search takes at most ${parametersMax} parameters`);
+  }
+  return pairs;
 }
 
 /** FHIR R4 search.html#errors: refused under strict handling, otherwise named in the answer and left out. */

@@ -12,7 +12,7 @@ import { searchParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { details, ignore, type SearchContext } from './search-context.ts';
 import { printable } from './search-filters.ts';
-import type { Include, SearchParam } from './search-request.ts';
+import type { Include, SearchParam, SearchRequest } from './search-request.ts';
 import { resourceTypes, typeCode } from './types.ts';
 
 /** More than any real query has; each is followed from every match. */
@@ -87,6 +87,12 @@ function readInclude({ name, value, isReverse, isIterated }: Written, context: S
     params: references.filter((param) => target === undefined || (param.target?.includes(target) ?? true)),
     ...(target === undefined ? {} : { target }),
   };
+}
+
+/** FHIR R4 search.html#summary: includes cannot be mixed with `_summary=text`. @throws Problem invalid */
+export function requireWhole(includes: readonly Include[], summary: SearchRequest['summary']): void {
+  if (summary !== 'text' || includes.length === 0) return;
+  throw new Problem('invalid', '_summary=text goes without _include and _revinclude', { expression: '_summary' });
 }
 
 /** What `*` stands for. */

@@ -41,9 +41,12 @@ export interface SearchComponent {
 export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap';
 
 export interface SearchRequest {
+  /** '' for a search over several types: then `branches` say what is searched. */
   readonly type: string;
   /** All must hold. */
   readonly filters: readonly Filter[];
+  /** A row of the answer meets the one of its type. Each type is in one of them. */
+  readonly branches?: readonly Branch[];
   /** References that lead to further resources of the answer. */
   readonly includes: readonly Include[];
   /** Empty: the server's order. */
@@ -59,6 +62,13 @@ export interface SearchRequest {
   readonly parameters: readonly (readonly [string, string])[];
   /** What lenient handling ignored; goes into the searchset as an outcome entry. */
   readonly issues: readonly Problem[];
+}
+
+/** A search over several types is one for each, or one for all when it names nothing but parameters of every type. */
+export interface Branch {
+  readonly types: readonly string[];
+  readonly filters: readonly Filter[];
+  readonly sort: readonly SortKey[];
 }
 
 /** `_include` or `_revinclude`: references by any of `params`, from resources of type `source`. */
@@ -82,6 +92,7 @@ export interface SortKey {
 
 /** Values of one filter are alternatives (OR). */
 export type Filter =
+  | CompartmentFilter
   | ChainFilter
   | HasFilter
   | GroupFilter
@@ -98,6 +109,23 @@ export type Filter =
   | QuantityFilter
   | UriFilter
   | MissingFilter;
+
+/** `Patient/x/Observation`: the resource is in the compartment, by one of the parameters of its type. */
+export interface CompartmentFilter {
+  readonly kind: 'compartment';
+  /** No parameter of R4: its code is the type of the compartment, its URL the definition. */
+  readonly param: SearchParam;
+  readonly id: string;
+  /** Types with the same parameters together. */
+  readonly members: readonly CompartmentMember[];
+  /** The resource that the compartment is of is a member of its own. */
+  readonly includesFocus: boolean;
+}
+
+export interface CompartmentMember {
+  readonly types: readonly string[];
+  readonly params: readonly string[];
+}
 
 /** `subject:Patient.name=x`: the resource refers by `param` to one that meets the rest. */
 export interface ChainFilter {

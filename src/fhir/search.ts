@@ -9,35 +9,36 @@
  */
 import { Problem } from './problem.ts';
 import { parseCriterion } from './search-chain.ts';
-import type { SearchContext, SearchOptions } from './search-context.ts';
-import { takeInclude } from './search-include.ts';
+import { compartmentFilter, type Compartment } from './search-compartment.ts';
+import { pairsOf, type SearchContext, type SearchOptions } from './search-context.ts';
+import { requireWhole, takeInclude } from './search-include.ts';
 import type { Filter, Include, SearchRequest } from './search-request.ts';
 import { parseResults, takeResult } from './search-results.ts';
 import { typeCode } from './types.ts';
 
 export type * from './search-request.ts';
+export type { Compartment } from './search-compartment.ts';
 export type { SearchOptions } from './search-context.ts';
 export { paramsRead } from './search-chain.ts';
 export { includesOf, revIncludesOf } from './search-include.ts';
 export { isSearchable } from './search-filters.ts';
 export { countDefault, countMax, parsePartsOfRead } from './search-results.ts';
-
-/** More parameters than any real query has; each costs the database a condition. */
-const parametersMax = 64;
+export { parseSearchOfTypes } from './search-types.ts';
 
 /** @throws Problem not-supported, value, invalid; not-found for an unknown type */
-export function parseSearch(type: string, query: string | URLSearchParams, options: SearchOptions): SearchRequest {
+export function parseSearch(
+  type: string,
+  query: string | URLSearchParams,
+  options: SearchOptions,
+  compartment?: Compartment,
+): SearchRequest {
   if (typeCode(type) === undefined)
     throw new Problem('not-found', 'no such resource type', { expression: type.slice(0, 64) });
-  const pairs = [...new URLSearchParams(query)];
-  if (pairs.length > parametersMax) {
-    throw new Problem('too-costly', `a search takes at most ${parametersMax} parameters`);
-  }
   const context: SearchContext = { ...options, type, issues: [], parameters: [] };
-  const filters: Filter[] = [];
+  const filters: Filter[] = compartment === undefined ? [] : [compartmentFilter(compartment, [type])];
   const includes: Include[] = [];
   const results = new Map<string, string>();
-  for (const [name, value] of pairs) {
+  for (const [name, value] of pairsOf(query)) {
     if (takeResult(name, value, results, context) || takeInclude(name, value, includes, context)) continue;
     const filter = parseCriterion(name, value, context);
     if (filter === undefined) continue;
@@ -45,9 +46,6 @@ export function parseSearch(type: string, query: string | URLSearchParams, optio
     context.parameters.push([name, value]);
   }
   const shape = parseResults(results, context);
-  if (shape.summary === 'text' && includes.length > 0) {
-    // FHIR R4 search.html#summary: includes cannot be mixed with _summary=text.
-    throw new Problem('invalid', '_summary=text goes without _include and _revinclude', { expression: '_summary' });
-  }
+  requireWhole(includes, shape.summary);
   return { type, filters, includes, ...shape, parameters: context.parameters, issues: context.issues };
 }

@@ -52,7 +52,7 @@ export function visibleBinaries(visibility: Visibility, ids: readonly string[]):
       select r.type, r.id, coalesce(r.patient, d.patient) as patient, r.body, ${decidedBy(visibility)} as decided_by,
         sum(length(r.body)) over (order by r.id) as chars
       from resource r ${withContext}
-      where r.type = ${typeCode('Binary')} and ${isAmong('Binary', ids, 'r')} and not r.is_deleted
+      where r.type = ${typeCode('Binary')} and ${isAmong(['Binary'], ids, 'r')} and not r.is_deleted
         and ${isVisible(visibility)}) b
     where chars <= ${contentCharsMax}`;
 }

@@ -19,6 +19,8 @@ import type { VisibilityOf } from './visibility.ts';
 /** A row that conditions are about. */
 export interface Subject {
   readonly type: string;
+  /** Of a row of any of several types; then `type` is one of them, and conditions are those that every type has. */
+  readonly types?: readonly string[];
   /** Of `resource`. What is joined to it gets an alias that begins with this one. */
   readonly alias: string;
   /** Something else finds the row (its compartment, its id): conditions on it need no index. */
@@ -39,7 +41,7 @@ export function matchChain({ index, targets }: ChainFilter, subject: Subject, ma
 
 function leadsTo({ type, filter }: ChainTarget, param: string, subject: Subject, match: Match): Sql {
   const row = raw(subject.alias);
-  const far: Subject = { ...subject, type, alias: `${subject.alias}t`, isFound: true };
+  const far = farOf(subject, type, 't', true);
   const target = raw(far.alias);
   const hash = hashOf(param, type, sql`${target}.id`);
   if (livesWith(subject.type, param, type)) {
@@ -59,7 +61,7 @@ function leadsTo({ type, filter }: ChainTarget, param: string, subject: Subject,
 
 export function matchHas({ index: param, type, filter }: HasFilter, subject: Subject, match: Match): Sql {
   const row = raw(subject.alias);
-  const far: Subject = { ...subject, type, alias: `${subject.alias}s`, isFound: true };
+  const far = farOf(subject, type, 's', true);
   const source = raw(far.alias);
   const hash = hashOf(param, subject.type, sql`${row}.id`);
   if (livesWith(type, param, subject.type)) {
@@ -69,6 +71,16 @@ export function matchHas({ index: param, type, filter }: HasFilter, subject: Sub
         and ${meets(filter, far, match)})`;
   }
   return sql`exists (select from ${rowsWithKey(sql`array[${hash}]`, far.alias)} where ${meets(filter, far, match)})`;
+}
+
+/** The row at the other end of a reference: `t`, to which it leads, or `s`, from which it comes. */
+export function farOf(
+  { alias, aliases, visibilityOf }: Subject,
+  type: string,
+  end: 't' | 's',
+  isFound: boolean,
+): Subject {
+  return { type, alias: alias + end, isFound, aliases, visibilityOf };
 }
 
 /** A row lives with the patient it refers to by one of these: columns say so, and no reference need be followed. */
@@ -94,7 +106,11 @@ export function meets(filter: Filter, far: Subject, match: Match): Sql {
   return sql`${isCurrent(far)} and ${match(filter, far)} and ${far.visibilityOf([far.type]).where(far.alias)}`;
 }
 
-export function isCurrent({ type, alias }: Pick<Subject, 'type' | 'alias'>): Sql {
+export function isCurrent({ type, types, alias }: Pick<Subject, 'type' | 'types' | 'alias'>): Sql {
   const row = raw(alias);
-  return sql`${row}.type = ${typeCode(type)} and not ${row}.is_deleted`;
+  const isOfType =
+    types === undefined
+      ? sql`${row}.type = ${typeCode(type)}`
+      : sql`${row}.type = any(${types.map(typeCode)}::smallint[])`;
+  return sql`${isOfType} and not ${row}.is_deleted`;
 }

@@ -15,16 +15,18 @@ export function isRow(type: string, id: string, alias: string): Sql {
     ${own}::int) and ${key}`;
 }
 
-/** The rows of several ids. */
-export function isAmong(type: string, ids: readonly string[], alias: string): Sql {
+/** The rows of several ids, of any of these types; which of them is asked beside. */
+export function isAmong(types: readonly string[], ids: readonly string[], alias: string): Sql {
   const row = raw(alias);
   const own = ids.map(ownBucket);
-  const buckets = ids.every((id) => !needsLocator(type, id))
-    ? sql`${own}::int[]`
-    : sql`array(
+  const located = types.filter((type) => ids.some((id) => needsLocator(type, id)));
+  const buckets =
+    located.length === 0
+      ? sql`${own}::int[]`
+      : sql`array(
         select unnest(${own}::int[]) union all
         select l.bucket from locator l join unnest(${own}::int[], ${ids}::text[]) k (bucket, id)
           on l.id_bucket = k.bucket and l.id = k.id
-        where l.type = ${typeCode(type)})`;
+        where l.type = any(${located.map(typeCode)}::smallint[]))`;
   return sql`(${row}.bucket = any(${buckets}) and ${row}.id = any(${ids}::text[]))`;
 }

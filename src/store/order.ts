@@ -6,7 +6,7 @@
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { tokenHash } from '../fhir/hash.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { SearchParam, SearchRequest, SortKey } from '../fhir/search-request.ts';
+import type { Branch, SearchParam, SearchRequest, SortKey } from '../fhir/search-request.ts';
 import type { Position } from './cursor.ts';
 import { findTexts } from './params/body.ts';
 import { dateKey } from './params/date.ts';
@@ -19,7 +19,7 @@ import { mainDateOf } from './place.ts';
 export interface OrderKey {
   /** Over the columns of the row with this alias. */
   readonly value: (alias: string) => Sql;
-  readonly cast: 'timestamptz' | 'float8' | 'text';
+  readonly cast: 'timestamptz' | 'float8' | 'text' | 'int2';
   readonly isDescending: boolean;
   /** A row without the value comes last, in both directions. */
   readonly isNullable: boolean;
@@ -32,11 +32,31 @@ const sortKeysMax = 4;
  * Without `_sort`: a patient's rows newest first by their main date, other searches by last change.
  * @throws Problem not-supported for a parameter whose values have no order in the index
  */
-export function orderOf({ type, sort }: SearchRequest, isScoped: boolean): OrderKey[] {
+export function orderOf({ type, sort }: Pick<SearchRequest, 'type' | 'sort'>, isScoped: boolean): OrderKey[] {
   if (sort.length > sortKeysMax) throw new Problem('too-costly', `at most ${sortKeysMax} sort keys are served`);
   if (sort.length > 0) return sort.map((key) => orderKey(type, key));
   const column = isScoped ? 'date_low' : 'last_updated';
   return [{ ...columnKey(column, 'timestamptz'), isDescending: true }];
+}
+
+/**
+ * The order of a search over several types, for each of its branches: an id alone names no row there, so the type is a key
+ * as well.
+ * @throws Problem not-supported for values that the types do not compare alike
+ */
+export function ordersOf(branches: readonly Branch[]): OrderKey[][] {
+  const orders = branches.map(({ types: [type = ''], sort }) => orderOf({ type, sort }, false));
+  const kinds = new Set(orders.map((keys) => keys.map(({ cast }) => cast).join()));
+  if (kinds.size > 1) {
+    throw new Problem('not-supported', 'the types have no common order by this', {
+      expression: '_sort',
+      hint: 'Sort by _lastUpdated or _id.',
+    });
+  }
+  return orders.map((keys) => [
+    ...keys.map((key) => ({ ...key, isNullable: orders.some((other) => other[keys.indexOf(key)]?.isNullable) })),
+    { ...columnKey('type', 'int2'), isDescending: isIdDescending(keys) },
+  ]);
 }
 
 function orderKey(type: string, { param, isDescending }: SortKey): OrderKey {

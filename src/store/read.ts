@@ -59,7 +59,7 @@ export async function readRowsForChange(
   const types = Map.groupBy(known, ({ type }) => type);
   const among = Array.from(types, ([type, some]) => {
     const ids = some.map(({ id }) => id);
-    return sql`(r.type = ${typeCode(type)} and ${isAmong(type, ids, 'r')})`;
+    return sql`(r.type = ${typeCode(type)} and ${isAmong([type], ids, 'r')})`;
   });
   const rows = await tx.query<StoredRow>(sql`
     select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body,

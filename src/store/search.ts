@@ -2,7 +2,7 @@
  * A parsed search as conditions over one alias of `resource`. Whether the search is of one patient's record decides the
  * plan: then it walks the btree prefix (bucket, patient, type), whatever the size of the table.
  */
-import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { join, sql, type Sql } from '../db/sql.ts';
 import { patientCompartment } from '../fhir/definitions.ts';
 import { tokenHash } from '../fhir/hash.ts';
 import { idPattern } from '../fhir/ids.ts';
@@ -19,7 +19,8 @@ import type {
   TokenFilter,
 } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
-import { matchChain, matchHas, type Subject } from './chain.ts';
+import { isCurrent, matchChain, matchHas, type Subject } from './chain.ts';
+import { isMember } from './compartment-rows.ts';
 import { isLink, type LinkFilter } from './gather.ts';
 import { isIdentifiedBy } from './identifier.ts';
 import { matchElement } from './params/composite.ts';
@@ -43,22 +44,20 @@ const patientsMax = 200;
  * @throws Problem not-supported for a type R4 does not have
  */
 export function compileSearch(filters: readonly Filter[], subject: Subject): Sql {
-  const code = typeCode(subject.type);
-  if (code === undefined) throw new Problem('not-supported', `${subject.type} is no R4 resource type`);
-  const row = raw(subject.alias);
-  const conditions = [
-    sql`${row}.type = ${code}`,
-    sql`not ${row}.is_deleted`,
-    ...filters.map((filter) => matchFilter(filter, subject)),
-  ];
-  return join(conditions, ' and ');
+  if (typeCode(subject.type) === undefined) {
+    throw new Problem('not-supported', `${subject.type} is no R4 resource type`);
+  }
+  return join([isCurrent(subject), ...filters.map((filter) => matchFilter(filter, subject))], ' and ');
 }
 
 /** Ids of the Patients a search names: the caller asks identity for the other records of the same persons. */
-export function patientsNamed(request: SearchRequest): string[] {
-  const named = [...leaves(request.filters)]
-    .filter((filter) => filter.kind === 'reference')
-    .flatMap(({ values, param }) => values.filter((value) => isPatient(value, param.target)).map(({ id }) => id));
+export function patientsNamed({ filters, branches }: SearchRequest): string[] {
+  const all = [...leaves(branches?.flatMap((branch) => branch.filters) ?? filters)];
+  const named = all.flatMap((filter) => {
+    if (filter.kind === 'compartment') return filter.param.code === 'Patient' ? [filter.id] : [];
+    if (filter.kind !== 'reference') return [];
+    return filter.values.filter((value) => isPatient(value, filter.param.target)).map(({ id }) => id);
+  });
   return [...new Set(named.filter((id) => id !== undefined))];
 }
 
@@ -85,7 +84,7 @@ function* conditionsOf(filters: readonly Filter[]): Generator<Filter> {
  * @param within the only compartments the caller is served from, if it is so bound
  */
 export function compartmentsOf(
-  request: SearchRequest,
+  request: Pick<SearchRequest, 'type' | 'filters'>,
   aliases: Aliases,
   within?: readonly string[],
 ): readonly string[] | undefined {
@@ -93,7 +92,10 @@ export function compartmentsOf(
   return within === undefined ? named : (named?.filter((id) => within.includes(id)) ?? within);
 }
 
-function compartmentsNamed({ type, filters }: SearchRequest, aliases: Aliases): string[] | undefined {
+function compartmentsNamed(
+  { type, filters }: Pick<SearchRequest, 'type' | 'filters'>,
+  aliases: Aliases,
+): string[] | undefined {
   const scope = [...conditionsOf(filters)].find((filter): filter is ReferenceFilter => {
     if (filter.kind !== 'reference' || !isCompartmentParam(type, filter.index)) return false;
     return filter.values.every((value) => isPatient(value, filter.param.target));
@@ -113,7 +115,7 @@ export function matchFilter(filter: Filter, subject: Subject): Sql {
   const { type, alias, isFound, aliases } = subject;
   switch (filter.kind) {
     case 'token':
-      if (filter.index === '_id') return matchId(filter, type, alias);
+      if (filter.index === '_id') return matchId(filter, subject);
       if (!isFound && isIdentified(filter, type)) return matchIdentifier(filter, type, alias);
       return matchToken(filter, alias, !isFound && isKeyed(type, 'token', filter.index));
     case 'reference':
@@ -142,6 +144,8 @@ export function matchFilter(filter: Filter, subject: Subject): Sql {
       return matchChain(filter, subject, matchFilter);
     case 'has':
       return matchHas(filter, subject, matchFilter);
+    case 'compartment':
+      return isMember(filter, subject);
   }
   if (filter.kind === 'group') return matchGroup(filter, subject);
   throw new Error(`${filter.kind} is resolved before it is compiled (resolve.ts)`);
@@ -186,8 +190,13 @@ function isIndexed(filter: Filter, type: string): boolean {
   }
 }
 
+/** `_total=estimate` is answered exactly. */
+export function isCounted({ total, count, summary }: SearchRequest): boolean {
+  return total !== 'none' || count === 0 || summary === 'count';
+}
+
 /** Whether a search follows references. */
-export function isAcross({ filters }: SearchRequest): boolean {
+export function isAcross({ filters }: Pick<SearchRequest, 'filters'>): boolean {
   return filters.some(followsReferences);
 }
 
@@ -199,7 +208,7 @@ function followsReferences(filter: Filter): boolean {
  * Of a search across patients the chain to begin with, at its far end; undefined when an index of the rows themselves is the
  * better beginning, or no chain must hold. A chain that ends in an identifier leads to few rows, whatever else is asked.
  */
-export function beginningOf({ type, filters }: SearchRequest): LinkFilter | undefined {
+export function beginningOf({ type, filters }: Pick<SearchRequest, 'type' | 'filters'>): LinkFilter | undefined {
   const conditions = [...conditionsOf(filters)];
   const links = conditions.filter(isLink);
   const few = links.find((link) => [...endsOf(link, type)].every((end) => isOfFew(end.filter)));
@@ -215,6 +224,7 @@ function* endsOf(filter: Filter, type: string): Generator<{ filter: Filter; type
 }
 
 function isOfFew(filter: Filter): boolean {
+  if (filter.kind === 'compartment') return true;
   if (filter.kind !== 'token' || filter.isNegated || filter.values.some(({ code }) => code === undefined)) return false;
   return filter.index === '_id' || filter.index === 'identifier';
 }
@@ -236,8 +246,8 @@ function matchIdentifier(filter: TokenFilter, type: string, alias: string): Sql 
 }
 
 /** `_id` says where the row is, as a read does. */
-function matchId({ values, isNegated }: TokenFilter, type: string, alias: string): Sql {
+function matchId({ values, isNegated }: TokenFilter, { type, types = [type], alias }: Subject): Sql {
   const ids = values.map(({ code = '' }) => code).filter((id) => idPattern.test(id));
-  const found = isAmong(type, ids, alias);
+  const found = isAmong(types, ids, alias);
   return isNegated ? sql`not ${found}` : found;
 }

@@ -6,13 +6,14 @@ import type { Tx } from '../db.ts';
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
+import { typeName } from '../fhir/types.ts';
 import type { Subject } from './chain.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
-import { gather } from './gather.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
 import type { Aliases } from './params/reference.ts';
 import { resolveSearch } from './resolve.ts';
-import { beginningOf, compartmentsOf, compileSearch, isAcross, matchFilter } from './search.ts';
+import { compartmentsOf, compileSearch, isAcross, isCounted } from './search.ts';
+import { compileGathered } from './select-gathered.ts';
 import type { Decided, Visibility, VisibilityOf } from './visibility.ts';
 
 export interface SelectOptions {
@@ -67,8 +68,8 @@ export async function selectPage(
   const last = page.at(-1);
   const hasMore = rows.length > request.count && last !== undefined;
   return {
-    rows: page.map(({ id, patient, body, decided_by }) => ({
-      type: request.type,
+    rows: page.map(({ type, id, patient, body, decided_by }) => ({
+      type: type === undefined ? request.type : typeName(type),
       id,
       patient: patient ?? undefined,
       body,
@@ -79,12 +80,9 @@ export async function selectPage(
   };
 }
 
-/** `_total=estimate` is answered exactly. */
-function isCounted({ total, count, summary }: SearchRequest): boolean {
-  return total !== 'none' || count === 0 || summary === 'count';
-}
-
 interface StoredColumns {
+  /** Of a search over several types. */
+  readonly type?: number;
   readonly id: string;
   readonly patient: string | null;
   readonly body: string;
@@ -105,6 +103,8 @@ export function compilePage(
   { aliases = new Map(), within, seal, visibilityOf = () => visibility }: SelectOptions,
 ): { statement: Sql; keys: readonly OrderKey[] } {
   const patients = compartmentsOf(request, aliases, within);
+  const isGathered = request.branches !== undefined || (patients === undefined && isAcross(request));
+  if (isGathered) return compileGathered(visibility, request, { aliases, within, seal, visibilityOf });
   const subject: Subject = {
     type: request.type,
     alias: 'r',
@@ -116,12 +116,6 @@ export function compilePage(
   const position = request.cursor === undefined ? undefined : openCursor(request.cursor, keys.length, seal);
   const after = position === undefined ? undefined : isAfter(keys, position, 'r');
   const limit = request.count + 1;
-  if (patients === undefined && isAcross(request)) {
-    return {
-      statement: gatheredPage(gathered(visibility, request, subject), visibility, { after, keys, limit }),
-      keys,
-    };
-  }
   const decided = visibility.decided('r');
   const visible = sql`${compileSearch(request.filters, subject)} and ${decided.where}`;
   const here = after === undefined ? visible : sql`${visible} and ${after}`;
@@ -130,40 +124,6 @@ export function compilePage(
     ? sql`select page.*, (select count(*)::int from ${from(patients)} ${decided.join} where ${visible}) as total from (${page}) page`
     : page;
   return { statement, keys };
-}
-
-/** All rows that a search across references finds, as `r`: from the far end of one of its chains, if there is none nearer. */
-function gathered(visibility: Visibility, request: SearchRequest, subject: Subject): Sql {
-  const first = beginningOf(request);
-  const rest = request.filters.filter((filter) => filter !== first);
-  const visible = (of: Subject): Sql => sql`${compileSearch(rest, of)} and ${visibility.where('r')}`;
-  if (first === undefined) return sql`resource r where ${visible(subject)}`;
-  return sql`(${gather(first, subject, matchFilter)}) g
-    cross join lateral (
-      select * from resource r
-      where r.bucket = g.bucket and r.id = g.id and ${visible({ ...subject, isFound: true })} offset 0) r`;
-}
-
-/**
- * A page of them. All are found before the first is shown: left to itself PostgreSQL would walk the type in order of change,
- * sure that the next rows will do.
- */
-function gatheredPage(
-  rows: Sql,
-  visibility: Visibility,
-  { after, keys, limit }: { after: Sql | undefined; keys: readonly OrderKey[]; limit: number },
-): Sql {
-  const values = keys.map((key, index) => sql`${key.value('r')} as ${raw(`order${index}`)}`);
-  const texts = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
-  const order = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
-  return sql`
-    with gathered as materialized (
-      select r.bucket, r.type, r.id, ${after ?? raw('true')} as is_after, ${join(values, ', ')} from ${rows})
-    select r.id, r.patient, r.body, ${visibility.decidedBy('r')} as decided_by, ${join(texts, ', ')},
-      (select count(*)::int from gathered) as total
-    from (select * from gathered p where p.is_after order by ${order} limit ${limit}) p
-    join resource r on r.bucket = p.bucket and r.type = p.type and r.id = p.id
-    order by ${order}`;
 }
 
 /** The rows of a page, in order; one row more than asked tells that there is a next page. */

@@ -67,6 +67,11 @@ const queries = [
   'Encounter?_id=seen&_revinclude=Observation:encounter',
   'Encounter?_id=seen&_revinclude=Observation:encounter&_revinclude:iterate=Provenance:target',
   'Patient?_id=p&_revinclude=Observation:patient&_revinclude=List:item&_include:iterate=Observation:encounter',
+  '?_type=Patient,Observation&_lastUpdated=gt2020&_total=accurate',
+  '?_id=hidden,seen,q',
+  'Patient/p/Observation?_total=accurate',
+  'Patient/p/*',
+  'Encounter/seen/*',
 ];
 
 describe('search across resources shows and tells nothing of hidden rows', () => {
@@ -159,6 +164,41 @@ describe('search across resources shows and tells nothing of hidden rows', () =>
       ['Observation/seen', 'Patient/p'],
     );
     assert.equal((await hub.send('GET', 'Observation?encounter.class=IMP', token)).json['total'], 0);
+  });
+
+  it('what nobody covers of several types is not there; none of them covered is forbidden', async () => {
+    const token = tokens['one whose scope covers Patient and Observation'];
+    const some = await hub.send('GET', '?_type=Location,Patient', token);
+    assert.deepEqual(
+      some.json['entry'].map((entry: any) => entry.fullUrl.split('/R4/')[1]), // eslint-disable-line typescript/no-explicit-any
+      ['Patient/p'],
+    );
+    assert.equal((await hub.send('GET', '?_type=Location,Organization', token)).status, 403);
+  });
+
+  it('search of the server and of compartments, by GET and by POST; links are where the search was', async () => {
+    const token = tokens['hospital'];
+    const paths: [get: string, post: string, body: string][] = [
+      ['?_type=Patient,Observation&_count=1', '_search', '_type=Patient,Observation&_count=1'],
+      ['Patient/p/*?_count=1', 'Patient/p/_search', '_count=1'],
+      ['Patient/p/Observation?_count=1', 'Patient/p/Observation/_search', '_count=1'],
+    ];
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    for (const [get, post, body] of paths) {
+      const [got, posted] = [await hub.send('GET', get, token), await hub.send('POST', post, token, { headers, body })];
+      assert.equal(got.status, 200, got.text);
+      const withoutCursor = (text: string): string => text.replace(/_cursor=[\w-]+/, '');
+      assert.equal(withoutCursor(posted.text), withoutCursor(got.text), post);
+      const links = new Map<string, string>(got.json['link'].map((link: any) => [link.relation, link.url])); // eslint-disable-line typescript/no-explicit-any
+      assert.equal(links.get('self'), `${hub.fhir}${get.startsWith('?') ? '' : '/'}${get.replace(',', '%2C')}`);
+      const next = await hub.send(
+        'GET',
+        (links.get('next') as string).slice(hub.fhir.length).replace(/^\//, ''),
+        token,
+      );
+      assert.equal(next.status, 200, next.text);
+      assert.notEqual(next.json['entry'][0].fullUrl, got.json['entry'][0].fullUrl);
+    }
   });
 
   it('the trail counts what was shown, included rows as well', async () => {

@@ -13,7 +13,7 @@ import { typeCode } from '../../fhir/types.ts';
 import { preferencesOf } from '../incoming.ts';
 import type { Call } from '../interaction.ts';
 import { HttpProblem } from '../respond.ts';
-import { requireParams } from '../search.ts';
+import { requireParams } from '../search-rights.ts';
 import { dateOf, readInput, type OperationInput } from './input.ts';
 
 /** The names of newline-delimited JSON that the guide wants accepted. */

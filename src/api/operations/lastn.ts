@@ -16,7 +16,7 @@ import { preferencesOf } from '../incoming.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { bodyFor } from '../read.ts';
 import { HttpProblem } from '../respond.ts';
-import { requireParams } from '../search.ts';
+import { requireParams } from '../search-rights.ts';
 import { subsetOf } from '../subset.ts';
 import { readInput, type OperationInput } from './input.ts';
 import type { OperationInteraction } from './operation.ts';

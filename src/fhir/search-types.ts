@@ -1,0 +1,161 @@
+/**
+ * A search over several types: `[base]?_type=Patient,Observation&...` and `[base]/Patient/x/*`. A parameter must be one of each
+ * of them; what one of them does not know, the search does not know.
+ *
+ * @see https://hl7.org/fhir/R4/search.html#searchall
+ */
+import { Problem } from './problem.ts';
+import { parseCriterion } from './search-chain.ts';
+import { compartmentFilter, membersOf, type Compartment } from './search-compartment.ts';
+import { pairsOf, type SearchContext, type SearchOptions } from './search-context.ts';
+import { requireWhole, takeInclude } from './search-include.ts';
+import type { Branch, Filter, Include, SearchRequest } from './search-request.ts';
+import { parseResults, takeResult } from './search-results.ts';
+import { resourceTypes, typeCode } from './types.ts';
+
+/** Types that may have parameters of their own in one search: each is a query by itself. */
+const ownTypesMax = 16;
+
+/** Parameters that every type has and that mean the same for each. */
+const common = new Set(['_id', '_lastUpdated', '_tag', '_profile', '_security', '_source']);
+
+/**
+ * @param unserved types whose resources the store does not hold
+ * @throws Problem as `parseSearch`; too-costly when nothing says which types, or too many have parameters of their own
+ */
+export function parseSearchOfTypes(
+  query: string,
+  options: SearchOptions & { readonly unserved: ReadonlySet<string> },
+  compartment?: Compartment,
+): SearchRequest {
+  const pairs = pairsOf(query);
+  const named = typesNamed(pairs, options.unserved);
+  const members = compartment && membersOf(compartment).filter((type) => !options.unserved.has(type));
+  const types =
+    named === undefined
+      ? (members ?? resourceTypes.filter((type) => !options.unserved.has(type)))
+      : inside(named, members);
+  const context: Omit<SearchContext, 'type'> = { ...options, issues: [], parameters: [] };
+  const results = new Map<string, string>();
+  const includes: Include[] = [];
+  const criteria: [string, string][] = [];
+  for (const [name, value] of pairs) {
+    const first = { ...context, type: types[0] as string };
+    if (name === '_type') context.parameters.push([name, value]);
+    else if (!takeResult(name, value, results, first) && !takeIncludes(name, value, { types, includes, context })) {
+      criteria.push([name, value]);
+    }
+  }
+  const isNarrow = compartment !== undefined || named !== undefined || criteria.some(([name]) => name === '_id');
+  if (!isNarrow) {
+    throw new Problem('too-costly', 'a search of the whole server needs its types', {
+      expression: '_type',
+      hint: 'Name them: _type=Patient,Observation.',
+    });
+  }
+  const groups =
+    criteria.every(([name]) => isCommon(name)) && isCommonSort(results.get('_sort')) ? [types] : eachOf(types);
+  const filters = groups.map((): Filter[] => []);
+  for (const [name, value] of criteria) {
+    const found = parseForAll(name, value, groups, context);
+    if (found === undefined) continue;
+    context.parameters.push([name, value]);
+    found.forEach((filter, at) => filters[at]?.push(filter));
+  }
+  const shapes = groups.map(([type = '']) => parseResults(results, { ...context, type }));
+  const branches = groups.map((group, at): Branch => ({
+    types: group,
+    filters: [...(compartment === undefined ? [] : [compartmentFilter(compartment, group)]), ...(filters[at] ?? [])],
+    sort: shapes[at]?.sort ?? [],
+  }));
+  const { sort: _, ...shape } = shapes[0] as (typeof shapes)[number];
+  requireWhole(includes, shape.summary);
+  return {
+    type: '',
+    filters: [],
+    sort: [],
+    branches,
+    includes,
+    ...shape,
+    parameters: context.parameters,
+    issues: context.issues,
+  };
+}
+
+/** @throws Problem value for what is no type, not-supported for what is not searched here */
+function typesNamed(
+  pairs: readonly (readonly [string, string])[],
+  unserved: ReadonlySet<string>,
+): string[] | undefined {
+  const values = pairs.filter(([name, value]) => name === '_type' && value !== '').map(([, value]) => value);
+  const [value] = values;
+  if (value === undefined) return undefined;
+  if (values.length > 1) throw new Problem('invalid', '_type may stand once', { expression: '_type' });
+  const types = [...new Set(value.split(','))];
+  if (types.some((type) => typeCode(type) === undefined)) {
+    throw new Problem('value', '_type names what is no resource type of R4', { expression: '_type' });
+  }
+  const other = types.find((type) => unserved.has(type));
+  if (other !== undefined) {
+    throw new Problem('not-supported', `${other} is not searched together with other types`, {
+      expression: '_type',
+      hint: `Search it by itself: [base]/${other}?patient=[id].`,
+    });
+  }
+  return types;
+}
+
+/** @throws Problem value when none of the named types is a member */
+function inside(named: readonly string[], members: readonly string[] | undefined): string[] {
+  const types = named.filter((type) => members?.includes(type) ?? true);
+  if (types.length === 0)
+    throw new Problem('value', '_type names no type of this compartment', { expression: '_type' });
+  return types;
+}
+
+function isCommon(name: string): boolean {
+  return common.has(name.split(':', 1)[0] as string);
+}
+
+function isCommonSort(sort = ''): boolean {
+  return sort.split(',').every((name) => name === '' || common.has(name.replace(/^-/, '')));
+}
+
+function eachOf(types: readonly string[]): string[][] {
+  if (types.length > ownTypesMax) {
+    throw new Problem('too-costly', `parameters of single types are searched in ${ownTypesMax} types at once`, {
+      expression: '_type',
+      hint: 'Name fewer types, or search by parameters of every type: _id, _lastUpdated, _tag, _profile, _security.',
+    });
+  }
+  return types.map((type) => [type]);
+}
+
+/** `_include=*` means every reference of each type. */
+function takeIncludes(
+  name: string,
+  value: string,
+  { types, includes, context }: { types: readonly string[]; includes: Include[]; context: Omit<SearchContext, 'type'> },
+): boolean {
+  if (!/^_(rev)?include(:|$)/.test(name)) return false;
+  if (value !== '*') return takeInclude(name, value, includes, { ...context, type: types[0] as string });
+  for (const type of types) takeInclude(name, value, includes, { ...context, type, parameters: [] });
+  context.parameters.push([name, value]);
+  return true;
+}
+
+/** A filter for each group; undefined when one of them does not know the parameter, which lenient handling names once. */
+function parseForAll(
+  name: string,
+  value: string,
+  groups: readonly (readonly string[])[],
+  context: Omit<SearchContext, 'type'>,
+): Filter[] | undefined {
+  const filters: Filter[] = [];
+  for (const [type = ''] of groups) {
+    const filter = parseCriterion(name, value, { ...context, type });
+    if (filter === undefined) return undefined;
+    filters.push(filter);
+  }
+  return filters;
+}
