@@ -8,6 +8,7 @@ import type { DemoOptions } from './cli/demo/command.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ApplyOptions, DiffOptions, ExplainOptions, RollbackOptions } from './cli/map.ts';
 import type { ReindexOptions } from './cli/reindex.ts';
+import type { AddOptions } from './cli/profile.ts';
 import type { ReplayOptions } from './cli/replay.ts';
 import type { OutboundListOptions, SendCommandOptions } from './cli/send.ts';
 import type { SimulateOptions } from './cli/simulate/command.ts';
@@ -71,6 +72,8 @@ function buildProgram(environmentHelp: string): Command {
   addMapCommands(program.command('map').description('overlays: what an endpoint sends otherwise'), environment);
 
   addTerminologyCommands(program.command('terminology').description('code systems, value sets and maps'), environment);
+
+  addProfileCommands(program.command('profile').description('what resources are validated by, beside R4'), environment);
 
   program
     .command('reindex')
@@ -288,6 +291,30 @@ function addTerminologyCommands(command: Command, environment: NodeJS.ProcessEnv
     .argument('<name>', 'url, url|version or Type/id')
     .description('take it out of force; its history stays')
     .action(async (name: string) => (await load()).runTerminologyRemove(name, environment));
+}
+
+function addProfileCommands(command: Command, environment: NodeJS.ProcessEnv): void {
+  const load = () => import('./cli/profile.ts');
+  command
+    .command('add')
+    .argument('<source>', 'a package (.tgz), a directory of definitions, or one StructureDefinition or Bundle (.json)')
+    .description(
+      'put profiles, extensions and their value sets in force, in place of the version before; within a second',
+    )
+    .option('--name <name>', 'of the package [its own, or that of the file]')
+    .option('--version <version>', 'of the package [its own]')
+    .option('--by <name>', 'who [the user of this process]')
+    .action(async (source: string, options: AddOptions) => (await load()).runProfileAdd(source, options, environment));
+  command
+    .command('list')
+    .description('the packages in force, one line of JSON each')
+    .option('--all', 'also those that were')
+    .action(async ({ all = false }: { all?: boolean }) => (await load()).runProfileList(all, environment));
+  command
+    .command('remove')
+    .argument('<name>', 'of the package')
+    .description('take it out of force; what it was stays on record')
+    .action(async (name: string) => (await load()).runProfileRemove(name, environment));
 }
 
 function withFilter(command: Command): Command {

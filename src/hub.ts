@@ -18,6 +18,7 @@ import { startReindexing } from './hub/reindex.ts';
 import { openStorage } from './hub/storage.ts';
 import { startWorkers } from './hub/workers.ts';
 import { openRegistry } from './ingest/endpoint.ts';
+import { followProfiles } from './store/profiles.ts';
 
 export interface HubOptions {
   readonly config: Config;
@@ -53,6 +54,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
   ) as [ReturnType<typeof openDatabase>, ReturnType<typeof openDatabase>];
   const audit = openAudit(auditDatabase);
   const endpoints = await openRegistry(storage.database);
+  const profiles = await followProfiles(storage.database, (error) => log.error({ error }, 'profiles not read'));
   const workers = config.roles.has('worker')
     ? startWorkers({ url: storage.url, count: config.workers, log, metrics })
     : undefined;
@@ -85,6 +87,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
     intake,
     metrics,
     log,
+    profiles,
     isAccepting: () => isAccepting,
   });
 
@@ -116,6 +119,7 @@ export async function openHub({ config, log, addresses }: HubOptions): Promise<H
     stop: async () => {
       await Promise.all([workers?.close(), sending?.close(), exporting?.close(), reindexing?.close()]);
       endpoints.close();
+      profiles.close();
       await audit.close();
       await Promise.all([auditDatabase.close(), intakeDatabase.close()]);
       await storage.close();

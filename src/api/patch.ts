@@ -61,7 +61,7 @@ async function readPatch({ facade, principal, incoming }: Call): Promise<Intent>
       }
       if (result.meta?.versionId !== versionId) throw immutable(`${type}.meta.versionId`);
       localizeReferences(result, facade.base);
-      requireValid(result);
+      requireValid(result, facade.profiles);
       return result;
     },
   };

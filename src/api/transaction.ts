@@ -59,7 +59,7 @@ async function planTransaction(call: Call, sent: readonly SentEntry[]): Promise<
   const links = new Links(writes, call.facade);
   links.fillProvisionally();
   await eachEntry(entries, async ({ intent }) => {
-    if (intent?.resource !== undefined) requireValid(intent.resource);
+    if (intent?.resource !== undefined) requireValid(intent.resource, call.facade.profiles);
   });
   await links.find(call.facade.database, call);
   return { isTransaction: true, run: (tx) => run(tx, call, { entries, writes, links }) };

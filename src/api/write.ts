@@ -13,7 +13,7 @@ import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import { localizeReferences } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
-import { validate } from '../fhir/validate.ts';
+import { validate, type Profiles } from '../fhir/validate.ts';
 import { readCondition } from './condition.ts';
 import { hasConsequences } from './consequences.ts';
 import { checkContentType, ifMatchOf, jsonOf, resourceMediaTypes, type Incoming } from './incoming.ts';
@@ -37,7 +37,7 @@ export function writeInteraction(
     intend,
     prepare: async (call) => {
       const intent = await intend(call);
-      if (intent.resource !== undefined) requireValid(intent.resource);
+      if (intent.resource !== undefined) requireValid(intent.resource, call.facade.profiles);
       return planWrite(call, intent);
     },
   };
@@ -174,8 +174,8 @@ export function requireId(id: string): void {
 }
 
 /** @throws ProblemList all that is wrong, each with its expression */
-export function requireValid(resource: AnyResource): void {
-  const problems = validate(resource);
+export function requireValid(resource: AnyResource, profiles: Profiles): void {
+  const problems = validate(resource, profiles);
   if (problems.length > 0) throw new ProblemList(problems);
 }
 

@@ -6,6 +6,7 @@ import { isFhir } from '../api/fhir.ts';
 import { listenHttp, stopGraceMs } from '../api/server.ts';
 import { openDatabase } from '../db.ts';
 import { followIndex } from '../store/index-revision.ts';
+import { followProfiles } from '../store/profiles.ts';
 import type { ApiOrder, ApiReport, ApiThreadData } from './api-threads.ts';
 import { openFacade } from './facade.ts';
 import { openLog } from './log.ts';
@@ -21,12 +22,15 @@ const index = await followIndex(database);
 const audit = openAudit(auditDatabase);
 const counted = new Registry();
 const { observeRequest } = openRequestMetrics(counted);
+const log = openLog(config.logLevel);
+const profiles = await followProfiles(database, (error) => log.error({ error }, 'profiles not read'));
 const facade = await openFacade({
   config,
   addresses,
   database,
   audit,
-  log: openLog(config.logLevel),
+  log,
+  profiles,
   observe: observeRequest,
 });
 const elsewhere = passOn(doorway);
@@ -39,6 +43,7 @@ const listener = await listenHttp({
 
 async function close(): Promise<void> {
   await listener.close(stopGraceMs);
+  profiles.close();
   await audit.close();
   index.close();
   await Promise.all([database.close(), auditDatabase.close()]);

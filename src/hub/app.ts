@@ -11,6 +11,7 @@ import { opsRouter } from '../api/ops.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
 import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
+import type { Profiles } from '../fhir/validate.ts';
 import type { Registry } from '../ingest/endpoint.ts';
 import { openFacade } from './facade.ts';
 import type { Intake } from './intake.ts';
@@ -28,6 +29,7 @@ export interface AppOptions {
   readonly intake: Intake | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly profiles: Profiles;
   readonly isAccepting: () => boolean;
 }
 
@@ -39,6 +41,7 @@ export async function openApp(options: AppOptions): Promise<RequestListener> {
     database,
     audit: options.audit,
     log,
+    profiles: options.profiles,
     observe: metrics.observeRequest,
   });
   const fhir = config.roles.has('api') ? listener : undefined;

@@ -18,7 +18,7 @@ import type { Addresses, Config } from '../config.ts';
 import type { Database } from '../db.ts';
 import { buildCapability } from '../fhir/capability.ts';
 import { customParams } from '../fhir/params.ts';
-import { noProfiles } from '../fhir/validation/profiles.ts';
+import type { Profiles } from '../fhir/validate.ts';
 import { openGroupCommit } from '../store/group-commit.ts';
 import type { Logger } from './log.ts';
 import { loadSecret } from './secret.ts';
@@ -29,6 +29,7 @@ export interface FacadeOptions {
   readonly database: Database;
   readonly audit: Audit;
   readonly log: Logger;
+  readonly profiles: Profiles;
   readonly observe: (interaction: string, status: number, seconds: number) => void;
 }
 
@@ -45,6 +46,7 @@ export async function openFacade({
   database,
   audit,
   log,
+  profiles,
   observe,
 }: FacadeOptions): Promise<OpenFacade> {
   const keys = await loadIssuerKeys(config.dataDir);
@@ -67,7 +69,7 @@ export async function openFacade({
     cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
     base: addresses.fhirBase,
     now: Date.now,
-    profiles: noProfiles,
+    profiles,
     report,
     observe,
     documents: {

@@ -61,7 +61,7 @@ async function planChange(call: Call, name: string, change: Change): Promise<Pla
     ...preconditionsOf(incoming),
     change: (current) => {
       const changed = { ...current, meta: changeMeta(current.meta ?? {}, given, change) } as AnyResource;
-      requireValid(changed);
+      requireValid(changed, call.facade.profiles);
       return changed;
     },
   };
