@@ -314,6 +314,15 @@ describe('commit', () => {
     }
   });
 
+  it('given a resource of the usual 3 kB, then its body is kept as it is, not compressed', async () => {
+    const usual = given.observation({ id: 'usual', patient: 'usual-patient' });
+    await one(given.patient({ id: 'usual-patient' }));
+    await one({ ...usual, note: [{ text: 'Specimen slightly haemolysed. '.repeat(85) }] });
+    const [row] = await world.database.query(sql`
+      select pg_column_compression(body) as method, pg_column_size(body) > 2500 as is_long from resource where id = 'usual'`);
+    assert.deepEqual(row, { method: null, is_long: true });
+  });
+
   it('given a store without statistics, then look-ups by key are planned on the primary key', async () => {
     const plan = await world.database.query<{ 'QUERY PLAN': string }>(sql`
       explain select r.version from resource r
