@@ -8,14 +8,18 @@ import { deliver, optionsOf } from './deliver.ts';
 import { answer } from './pipeline.ts';
 import type { Facade, Interaction } from './interaction.ts';
 import { matchOf, methodsOf, type Matched } from './match.ts';
-import { answerOf, fhirJson, HttpProblem, type Answer } from './respond.ts';
+import { Problem } from '../fhir/problem.ts';
+import { answerOf, HttpProblem, type Answer } from './respond.ts';
 import { routes, routesOfOperations } from './routes.ts';
 
 export interface FhirOptions extends Omit<Facade, 'match'> {
   readonly observe: (interaction: string, status: number, seconds: number) => void;
-  /** Open documents that say what the server does: path below the base -> media type and text, as it is when it is asked for. */
-  readonly documents: Readonly<Record<string, { readonly contentType?: string; readonly body: string }>>;
+  /** Open documents that say what the server does, by their path below the base. */
+  readonly documents: Readonly<Record<string, Document>>;
 }
+
+/** Of the query that it was asked with. @throws Problem */
+export type Document = (query: string) => Answer | Promise<Answer>;
 
 const basePath = '/fhir/R4';
 
@@ -26,26 +30,24 @@ export function isFhir(url: string): boolean {
 
 /** For requests that {@link isFhir} says are its. */
 export function fhirListener(options: FhirOptions): RequestListener {
-  const documents = new Map(
-    Object.entries(options.documents).map(([path, document]): [string, Answer] => [
-      path,
-      {
-        status: 200,
-        contentType: document.contentType ?? fhirJson,
-        get body() {
-          return document.body;
-        },
-      },
-    ]),
-  );
+  const documents = new Map(Object.entries(options.documents));
   const facade: Facade = { ...options, match: matchOf({ operations: routesOfOperations, routes }) };
   return (request, response) => {
     const startedAt = performance.now();
     const { method = '', url = '' } = request;
-    const path = url.slice(basePath.length).split('?', 1)[0] as string;
+    const [path = '', query = ''] = url.slice(basePath.length).split('?', 2);
     const send = (one: Answer): void => deliver(request, response, one);
+    const fail = (error: unknown): void => {
+      const correlationId = randomUUID();
+      if (!(error instanceof Problem)) facade.report.failed(error, correlationId);
+      if (response.headersSent) response.destroy();
+      else send(answerOf(error, false, correlationId));
+    };
     const document = documents.get(path);
-    if (document !== undefined && isReading(method)) return send(document);
+    if (document !== undefined && isReading(method)) {
+      new Promise<Answer>((resolve) => resolve(document(query))).then(send).catch(fail);
+      return undefined;
+    }
     if (method === 'OPTIONS') return send(answerOptions(facade, path, { document, request }));
     const matched = matchOrRefuse(facade, method, path);
     if (!('route' in matched)) return send(matched);
@@ -56,12 +58,7 @@ export function fhirListener(options: FhirOptions): RequestListener {
         send(answered);
         options.observe(nameOf(interaction), answered.status, (performance.now() - startedAt) / 1000);
       })
-      .catch((error: unknown) => {
-        const correlationId = randomUUID();
-        facade.report.failed(error, correlationId);
-        if (response.headersSent) response.destroy();
-        else send(answerOf(error, false, correlationId));
-      });
+      .catch(fail);
     return undefined;
   };
 }
@@ -75,7 +72,7 @@ function isReading(method: string): boolean {
 function answerOptions(
   { match }: Facade,
   path: string,
-  { document, request }: { document: Answer | undefined; request: IncomingMessage },
+  { document, request }: { document: Document | undefined; request: IncomingMessage },
 ): Answer {
   const methods = document === undefined ? methodsOf(match, path) : ['GET', 'HEAD', 'OPTIONS'];
   if (methods.length > 0) return optionsOf(methods, request.headers.origin !== undefined);

@@ -93,3 +93,21 @@ export async function requireSystem(library: Library, url: string, version?: str
     hint: `An operator loads them: hub terminology load. (${version === undefined ? url : `${url}|${version}`})`,
   });
 }
+
+/** The code systems whose codes are here, the version that counts first. */
+export async function listSystems({
+  db,
+  owners,
+}: Library): Promise<{ url: string; versions: (string | undefined)[] }[]> {
+  const rows = await db.query<{ url: string; versions: (string | null)[] }>(sql`
+    select t.url, array_agg(t.version order by array_position(${textArray(owners)}::text[], t.owner), t.last_updated desc,
+      t.key desc) as versions
+    from terminology t
+    where t.type = ${typeCode('CodeSystem')} and t.owner = any(${textArray(owners)}::text[]) and t.url is not null
+      and t.concepts > 0
+    group by t.url order by t.url`);
+  return rows.map(({ url, versions }) => ({
+    url,
+    versions: [...new Set(versions)].map((version) => version ?? undefined),
+  }));
+}

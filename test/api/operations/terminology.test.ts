@@ -1,6 +1,7 @@
 /** The terminology operations over real sockets, as R4 has them. */
 import assert from 'node:assert/strict';
 import type { AnyResource } from '../../../src/fhir/types.ts';
+import { validate } from '../../../src/fhir/validate.ts';
 import { loadResource } from '../../../src/store/terminology/load.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../../given-hub.ts';
 import {
@@ -436,6 +437,36 @@ describe('terminology operations', function () {
       assert.equal((await hub.send('PUT', 'ValueSet/loaded', hospital, { body })).status, 404);
       assert.equal((await get('ValueSet/loaded')).json['meta'].versionId, '1');
     });
+  });
+
+  describe('metadata?mode= (https://hl7.org/fhir/R4/http.html#capabilities)', () => {
+    it('terminology: valid TerminologyCapabilities, with the code systems that are here, and none of an organization', async () => {
+      await givenTerminology(
+        hub.database,
+        [{ ...letterSystem, id: 'own', url: 'http://example.org/own' }],
+        'Organization/a',
+      );
+      const { json, status } = await hub.send('GET', 'metadata?mode=terminology', undefined);
+      assert.equal(status, 200);
+      assert.deepEqual(
+        validate(json).map(({ message, expression }) => `${expression.join()} ${message}`),
+        [],
+      );
+      const systems = new Map<string, object[]>(
+        json['codeSystem'].map(({ uri, version }: { uri: string; version: object[] }) => [uri, version]),
+      );
+      assert.deepEqual(systems.get(animals), [{ code: '1', isDefault: true }]);
+      assert.ok(systems.has(genders) && systems.size > 1000);
+      assert.ok(!systems.has('http://example.org/own'));
+    });
+    for (const [mode, expected] of [
+      ['full', 'CapabilityStatement'],
+      ['normative', 'CapabilityStatement'],
+      ['other', 'OperationOutcome'],
+    ] as const) {
+      it(`${mode}: ${expected}`, async () =>
+        assert.equal((await hub.send('GET', `metadata?mode=${mode}`, undefined)).json['resourceType'], expected));
+    }
   });
 
   it('the CapabilityStatement lists each operation with its type', async () => {

@@ -1,0 +1,92 @@
+/**
+ * The open documents below the FHIR base: what the server does, and where its keys are. Made from the tables that the server
+ * runs by; the CapabilityStatement once, the list of code systems again when it may have grown.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Document } from '../api/fhir.ts';
+import { patchFormats } from '../api/patch.ts';
+import { HttpProblem, type Answer } from '../api/respond.ts';
+import { fixedTypes, interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
+import { smartConfiguration } from '../api/smart.ts';
+import type { Addresses } from '../config.ts';
+import type { Database } from '../db.ts';
+import { buildCapability, type Capability } from '../fhir/capability.ts';
+import { customParams } from '../fhir/params.ts';
+import { buildTerminologyCapabilities } from '../fhir/terminology-capabilities.ts';
+import { listSystems, openLibrary } from '../store/terminology/library.ts';
+
+/** What is loaded meanwhile is served at once, and listed a minute later: the list is open, and must cost little. */
+const systemsMs = 60_000;
+
+export function openDocuments(database: Database, addresses: Addresses): Readonly<Record<string, Document>> {
+  const server = serverOf(addresses);
+  const capability = capabilityDocument(server);
+  const terminology = kept(systemsMs, async () => {
+    const systems = await listSystems(await openLibrary(database, undefined));
+    return { status: 200, body: JSON.stringify(buildTerminologyCapabilities(server, systems)) };
+  });
+  const smart = {
+    status: 200,
+    contentType: 'application/json; charset=utf-8',
+    body: smartConfiguration({ issuer: addresses.publicUrl }),
+  };
+  return {
+    // R4 http.html#capabilities: `normative` is the part of `full` that R4 has as normative, and may be all of it.
+    '/metadata': (query) => {
+      const mode = new URLSearchParams(query).get('mode') ?? 'full';
+      if (mode === 'full' || mode === 'normative') return capability();
+      if (mode === 'terminology') return terminology();
+      throw new HttpProblem(400, 'value', 'mode is full, normative or terminology', { expression: 'mode' });
+    },
+    '/.well-known/smart-configuration': () => smart,
+  };
+}
+
+/** Made when it is asked for, and not again for a while. */
+function kept(ms: number, make: () => Promise<Answer>): () => Promise<Answer> {
+  let made: Promise<Answer> | undefined;
+  let until = 0;
+  return () => {
+    if (made !== undefined && performance.now() < until) return made;
+    until = performance.now() + ms;
+    made = make();
+    made.catch(() => {
+      made = undefined;
+    });
+    return made;
+  };
+}
+
+/** Written anew when the search parameters in force have changed. */
+function capabilityDocument(server: Server): () => Answer {
+  const make = (): Answer => ({ status: 200, body: JSON.stringify(capabilityOf(server)) });
+  let [params, answer] = [customParams(), make()];
+  return () => {
+    if (params !== customParams()) [params, answer] = [customParams(), make()];
+    return answer;
+  };
+}
+
+type Server = Pick<Capability, 'base' | 'software' | 'date'>;
+
+function serverOf({ fhirBase }: Addresses): Server {
+  const manifest = readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8');
+  const { name, version } = JSON.parse(manifest) as { name: string; version: string };
+  return { base: fhirBase, software: { name, version }, date: new Date().toISOString() };
+}
+
+function capabilityOf(server: Server): object {
+  return buildCapability({
+    ...server,
+    types: (type) => {
+      const interactions = interactionsOf(type);
+      const conditional = interactions.filter((code) => isConditional(type, code));
+      // Types with routes of their own answer the questions of those routes alone.
+      return { interactions, conditional, operations: operationsOf(type), includes: !fixedTypes.has(type) };
+    },
+    system: systemInteractions(),
+    patchFormats,
+    operations: operationsOf(),
+  });
+}
