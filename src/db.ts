@@ -37,6 +37,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   /** Of a statement in a snapshot. */
   readonly snapshotTimeoutMs?: number;
+  /** Connections for snapshots: apart, so that searches that take long hold up no writes. */
+  readonly snapshotsMax?: number;
   readonly applicationName?: string;
 }
 
@@ -61,9 +63,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     // of planning for 0.3 ms of work (2 busy cores, 100,000 resources).
     options: '-c plan_cache_mode=force_generic_plan',
   };
-  const pool = new pg.Pool({ ...common, pipeline: true, max: options.poolMax ?? 8, idleTimeoutMillis: 30_000 });
-  // A lost idle connection is replaced at the next use; the statement in flight gets the error itself.
-  pool.on('error', () => undefined);
+  const openPool = (max: number): pg.Pool => {
+    const opened = new pg.Pool({ ...common, pipeline: true, max, idleTimeoutMillis: 30_000 });
+    // A lost idle connection is replaced at the next use; the statement in flight gets the error itself.
+    opened.on('error', () => undefined);
+    return opened;
+  };
+  const pool = openPool(options.poolMax ?? 8);
+  const snapshots = openPool(options.snapshotsMax ?? 4);
   const pipelines: Pipeline[] = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(common));
   let turn = 0;
   const openingOfSnapshot = [
@@ -71,9 +78,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     `set local statement_timeout = ${options.snapshotTimeoutMs ?? snapshotTimeoutMsDefault}`,
   ];
 
-  const transact = async <T>(opening: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> => {
+  const transact = async <T>(from: pg.Pool, opening: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
-      const client = await pool.connect().catch((cause: unknown) => {
+      const client = await from.connect().catch((cause: unknown) => {
         throw asProblem(cause);
       });
       let broken: Error | undefined;
@@ -105,10 +112,10 @@ export function openDatabase(options: DatabaseOptions): Database {
       turn = (turn + 1) % pipelines.length;
       return run<Row>(await (pipelines[turn] as Pipeline).client(), statement);
     },
-    inTransaction: (work) => transact(['begin'], work),
-    inSnapshot: (work) => transact(openingOfSnapshot, work),
+    inTransaction: (work) => transact(pool, ['begin'], work),
+    inSnapshot: (work) => transact(snapshots, openingOfSnapshot, work),
     close: async () => {
-      await Promise.all([pool.end(), ...pipelines.map((pipeline) => pipeline.end())]);
+      await Promise.all([pool.end(), snapshots.end(), ...pipelines.map((pipeline) => pipeline.end())]);
     },
   };
 }

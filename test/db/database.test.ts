@@ -79,7 +79,7 @@ describe('statements on a connection', () => {
     });
 
     it('a statement that takes longer than a search may is too costly, and the connection goes on', async () => {
-      const database = openDatabase({ url: world.url, poolMax: 1, snapshotTimeoutMs: 50 });
+      const database = openDatabase({ url: world.url, poolMax: 1, snapshotsMax: 1, snapshotTimeoutMs: 50 });
       try {
         await assert.rejects(
           database.inSnapshot((tx) => tx.query(sql`select pg_sleep(5)`)),
@@ -89,6 +89,19 @@ describe('statements on a connection', () => {
         assert.deepEqual(await database.inTransaction((tx) => tx.query(sql`select pg_sleep(0.1)::text as done`)), [
           { done: '' },
         ]);
+      } finally {
+        await database.close();
+      }
+    });
+
+    it('as many as take all their connections hold up no write', async () => {
+      const database = openDatabase({ url: world.url, poolMax: 1, snapshotsMax: 1 });
+      try {
+        const long = database.inSnapshot((tx) => tx.query(sql`select pg_sleep(0.3)`));
+        const startedAt = performance.now();
+        await database.inTransaction((tx) => tx.query(sql`select 1 as one`));
+        assert.ok(performance.now() - startedAt < 250);
+        await long;
       } finally {
         await database.close();
       }

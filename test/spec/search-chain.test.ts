@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { raw, sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
+import { typeCode } from '../../src/fhir/types.ts';
+import { compilePage } from '../../src/store/select.ts';
 import { everything, Visibility } from '../../src/store/visibility.ts';
 import { givenSearchWorld, reference, request, resource, type SearchWorld } from './world.ts';
 
@@ -103,6 +105,34 @@ describe('chained parameters (FHIR R4 search.html#chaining)', () => {
       assert.equal((await world.find(type, `${query}&_count=0`)).total, ids.length);
     });
   }
+
+  it('asked of each row alone, every search says the same: followed from the row, or gathered from the far end', async () => {
+    for (const [, type, query, ids] of table) {
+      if (query.startsWith('_id=')) continue;
+      const all = await world.database.query<{ id: string }>(
+        sql`select id from resource where type = ${typeCode(type)} order by id`,
+      );
+      const found: string[] = [];
+      for (const { id } of all) found.push(...(await world.ids(type, `_id=${id}&${query}`)));
+      assert.deepEqual(found, ids, query);
+    }
+  });
+
+  it('within a patient the plan walks the record; across patients it begins at the identifier', async () => {
+    const planOf = async (query: string): Promise<string> => {
+      const parsed = request('Observation', query);
+      const { statement } = compilePage(everything('plan'), parsed, { seal: { key: new Uint8Array(32), boundTo: '' } });
+      const rows = await world.database.query<{ 'QUERY PLAN': string }>(sql`explain (costs off) ${statement}`);
+      return rows.map((row) => row['QUERY PLAN']).join('\n');
+    };
+    assert.match(
+      await planOf('patient=peter&encounter.class=IMP'),
+      /Index Scan Backward using resource_patient on resource r\n +Index Cond: \(\(bucket = \d+\) AND \(patient = 'peter'::text\) AND \(type = /,
+    );
+    const gathered = await planOf('patient.identifier=urn:mrn|2&code=718-7');
+    assert.match(gathered, /identifier_index_pkey/);
+    assert.match(gathered, /resource_patient on resource r/);
+  });
 
   it('pages one by one give every match once, in order', async () => {
     const query = 'subject.name=peter&_sort=_id';

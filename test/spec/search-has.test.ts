@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { raw, sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
+import { typeCode } from '../../src/fhir/types.ts';
 import { everything, Visibility } from '../../src/store/visibility.ts';
 import { givenSearchWorld, reference, request, resource, type SearchWorld } from './world.ts';
 
@@ -92,6 +93,18 @@ describe('reverse chaining (FHIR R4 search.html#has)', () => {
       assert.equal((await world.find(type, `${query}&_count=0`)).total, ids.length);
     });
   }
+
+  it('asked of each row alone, every search says the same: looked up from the row, or gathered from the far end', async () => {
+    for (const [, type, query, ids] of table) {
+      if (query.startsWith('_id=')) continue;
+      const all = await world.database.query<{ id: string }>(
+        sql`select id from resource where type = ${typeCode(type)} order by id`,
+      );
+      const found: string[] = [];
+      for (const { id } of all) found.push(...(await world.ids(type, `_id=${id}&${query}`)));
+      assert.deepEqual(found, ids, query);
+    }
+  });
 
   describe('visibility: a hidden resource refers to nothing (LEAKS 2, HAPI issue 6065)', () => {
     const hidden: [type: string, query: string, hide: string, ids: string[]][] = [

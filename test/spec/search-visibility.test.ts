@@ -152,6 +152,17 @@ describe('search across resources shows and tells nothing of hidden rows', () =>
     assert.equal(answer.json['total'], 1);
   });
 
+  it('_elements and _summary shape included resources as well', async () => {
+    const query = 'Encounter?_id=seen&_revinclude=Observation:encounter';
+    const answer = await hub.send('GET', `${query}&_elements=status`, tokens['a consented service']);
+    for (const { resource: one } of answer.json['entry']) {
+      assert.equal(one.status !== undefined && one.subject === undefined, true);
+      assert.equal(one.meta.tag.at(-1).code, 'SUBSETTED');
+    }
+    const counted = await hub.send('GET', `${query}&_summary=count`, tokens['a consented service']);
+    assert.deepEqual([counted.json['total'], counted.json['entry']], [1, undefined]);
+  });
+
   it('a type that no scope covers is not included and not chained through, and it is no error', async () => {
     const token = tokens['one whose scope covers Patient and Observation'];
     const answer = await hub.send(
