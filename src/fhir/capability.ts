@@ -102,7 +102,9 @@ function listed(name: string, items: readonly unknown[]): Record<string, unknown
 function describeType(type: string, served: ServedType): object {
   const { conditional = [] } = served;
   const isSearched = served.interactions.includes('search-type');
-  const params = isSearched ? [...searchParams(type).values()].filter(isSearchable) : [];
+  const params = isSearched
+    ? [...searchParams(type).values()].filter((param) => isSearchable(param) && param.isPartial !== true)
+    : [];
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,

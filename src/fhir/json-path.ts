@@ -15,6 +15,7 @@ const tails: Record<string, string> = {
   Identifier: '.value',
   ContactPoint: '.value',
   Reference: '.reference',
+  Resource: '.id',
 };
 
 /**

@@ -300,18 +300,35 @@ describe('what a search refuses, whatever the handling', () => {
       '%',
       '.',
       '$',
+      '_filter',
+      '_text',
+      '_has:Observation:patient:code',
+      'near',
+      'code-value-quantity',
+      ':in',
+      ':below',
+      '(',
+      ')',
+      '"',
+      ' and ',
+      ' or not ',
+      ' eq ',
+      'name',
+      '王',
     );
     fc.assert(
       fc.property(
-        fc.array(piece).map((pieces) => pieces.join('')),
-        (query) => {
+        fc.constantFrom('Observation', 'Patient', 'Location', 'ValueSet'),
+        fc.array(piece, { maxLength: 24 }).map((pieces) => pieces.join('')),
+        (type, query) => {
           try {
-            search(query);
+            search(query, { type });
           } catch (error) {
-            assert.ok(error instanceof Problem);
+            assert.ok(error instanceof Problem, `${type}?${query}: ${String(error)}`);
           }
         },
       ),
+      { numRuns: 3_000 },
     );
   });
 });
