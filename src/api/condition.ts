@@ -14,7 +14,7 @@ import { Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { samePerson } from '../identity/link.ts';
 import { compartmentsOf, patientsNamed } from '../store/search.ts';
-import { selectPage } from '../store/select.ts';
+import { selectPage, type FoundRow } from '../store/select.ts';
 import type { Visibility } from '../store/visibility.ts';
 import { cursorBinding } from './cursor.ts';
 import type { Facade } from './interaction.ts';
@@ -56,6 +56,11 @@ function parse(...[type, query, options]: Parameters<typeof parseSearch>): Searc
   }
 }
 
+/** Names of the condition's parameters, as the trail keeps them. */
+export function namesOf({ request }: Condition): string {
+  return request.parameters.map(([name]) => name).join('&');
+}
+
 export interface Matching {
   readonly facade: Server;
   readonly principal: Principal;
@@ -72,11 +77,12 @@ export async function matchWritten(tx: Tx, owner: string, matching: Matching): P
   const { principal, condition } = matching;
   const { type } = condition.request;
   requireScope(principal, type, 's');
-  return match(tx, written(principal, owner, { interaction: 's', types: [type] }), matching);
+  const rows = await match(tx, written(principal, owner, { interaction: 's', types: [type] }), matching);
+  return rows.map(({ id }) => id);
 }
 
-/** Ids of what the caller may see and a reference describes. */
-export async function matchVisible(tx: Tx, matching: Matching): Promise<string[]> {
+/** What the caller may see and a reference describes: a search like any other, which the trail must keep. */
+export async function matchVisible(tx: Tx, matching: Matching): Promise<readonly FoundRow[]> {
   const { principal, condition } = matching;
   const { type } = condition.request;
   requireScope(principal, type, 's');
@@ -84,7 +90,7 @@ export async function matchVisible(tx: Tx, matching: Matching): Promise<string[]
   return match(tx, visibility(principal, { interaction: 's', types: [type] }), matching);
 }
 
-async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<string[]> {
+async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<readonly FoundRow[]> {
   const { facade, principal, condition, limit } = matching;
   const request: SearchRequest = { ...neutral, ...pickChoice(condition.request), count: limit + 1 };
   const context = principal.patient ?? principal.self;
@@ -96,7 +102,7 @@ async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<s
   if (compartmentsOf(request, aliases, within)?.length === 0) return [];
   const seal = { key: facade.cursorKey, boundTo: cursorBinding(principal, request.type, request.parameters) };
   const { rows } = await selectPage(tx, visible, request, { seal, aliases, within, visibilityOf: seenBy(principal) });
-  return rows.map(({ id }) => id);
+  return rows;
 }
 
 /** What chooses resources; what shapes an answer has no meaning in a condition. */

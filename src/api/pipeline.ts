@@ -81,7 +81,7 @@ export function contextOf(
 }
 
 /** @see https://hl7.org/fhir/R4/http.html#read 404 for a type that the server does not have */
-function requireType(type: string): void {
+export function requireType(type: string): void {
   // Of the whole system: its path names no type.
   if (type === '' || typeCode(type) !== undefined) return;
   throw new HttpProblem(404, 'not-supported', 'R4 has no such resource type', {

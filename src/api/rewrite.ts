@@ -5,13 +5,15 @@
  * @see https://hl7.org/fhir/R4/bundle.html#references
  */
 import { randomBytes } from 'node:crypto';
-import type { Tx } from '../db.ts';
+import { auditEntries } from '../access/audit.ts';
 import { linksOf, type Link } from '../fhir/links.ts';
 import { isDescribed } from '../store/described.ts';
 import { mintId } from '../store/place.ts';
-import { matchVisible, matchWritten, readCondition, tooMany, type Condition } from './condition.ts';
+import type { FoundRow } from '../store/select.ts';
+import { matchVisible, matchWritten, namesOf, readCondition, tooMany, type Condition } from './condition.ts';
 import { inEntry } from './entry.ts';
-import type { Intent, Writer } from './intent.ts';
+import type { Intent } from './intent.ts';
+import type { Call, Facade } from './interaction.ts';
 import { inParallel } from './parallel.ts';
 import { HttpProblem } from './respond.ts';
 
@@ -39,7 +41,7 @@ export class Links {
   readonly #described = new Map<string, { readonly write: number } | { readonly id: string }>();
 
   /** @throws HttpProblem 400 when two entries have one fullUrl; 412 or 400 for a conditional reference that is none */
-  constructor(writes: readonly Linked[], server: Writer['facade']) {
+  constructor(writes: readonly Linked[], server: Pick<Facade, 'base' | 'now' | 'cursorKey'>) {
     this.#writes = writes;
     const { base } = server;
     const byUrl = new Map<string, number>();
@@ -73,7 +75,7 @@ export class Links {
     this.#resolved = resolved;
   }
 
-  #addCondition(text: string, index: number, server: Writer['facade']): void {
+  #addCondition(text: string, index: number, server: Pick<Facade, 'base' | 'now' | 'cursorKey'>): void {
     if (this.#conditions.has(text)) return;
     const mark = text.indexOf('?');
     try {
@@ -91,25 +93,30 @@ export class Links {
    * that this transaction writes.
    * @throws HttpProblem 412 for none and for several, as "there is no match, or more than one: the server SHALL return an error"
    */
-  async find(db: Tx, writer: Writer): Promise<void> {
+  async find(call: Call): Promise<void> {
     await inParallel([...this.#conditions], searchesMax, async ([text, { condition, index }]) => {
       try {
-        this.#described.set(text, await this.#findOne(db, writer, condition));
+        this.#described.set(text, await this.#findOne(call, condition));
       } catch (error) {
         throw inEntry(index, error);
       }
     });
   }
 
-  async #findOne(db: Tx, writer: Writer, condition: Condition): Promise<{ write: number } | { id: string }> {
-    const matching = { ...writer, condition, limit: 1 };
+  async #findOne(call: Call, condition: Condition): Promise<{ write: number } | { id: string }> {
+    const { database } = call.facade;
+    const matching = { ...call, condition, limit: 1 };
     const [
       {
         intent: { owner },
       },
     ] = this.#writes as [Linked];
-    let ids = await matchWritten(db, owner, matching);
-    if (ids.length === 0) ids = await matchVisible(db, matching);
+    let ids = await matchWritten(database, owner, matching);
+    if (ids.length === 0) {
+      const rows = await matchVisible(database, matching);
+      await recordSearch(call, condition, rows);
+      ids = rows.map(({ id }) => id);
+    }
     const made = this.#writes.flatMap(({ intent: { resource } }, at) =>
       resource !== undefined && isDescribed(resource, condition.request) ? [at] : [],
     );
@@ -163,6 +170,22 @@ export class Links {
       }
     }
   }
+}
+
+/** Whoever is described by a reference was looked for, whatever becomes of the transaction. */
+async function recordSearch(call: Call, condition: Condition, rows: readonly FoundRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const { facade, principal, correlationId } = call;
+  const context = {
+    principal,
+    interaction: 'search-type',
+    type: condition.request.type,
+    query: namesOf(condition),
+    correlationId,
+    at: facade.now(),
+  };
+  const shown = rows.map(({ patient = null, decidedBy }) => ({ patient, decidedBy }));
+  await facade.audit.record(auditEntries(context, shown));
 }
 
 /** Searches of one transaction at the same time: others use the same connections. */

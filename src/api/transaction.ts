@@ -9,6 +9,7 @@ import type { AuditEntry } from '../access/audit.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { planBatch } from './batch.ts';
+import { namesOf } from './condition.ts';
 import {
   answeredBundle,
   answeredEntry,
@@ -20,10 +21,10 @@ import {
 } from './entry.ts';
 import { carryOut, type Intent, type Outcome } from './intent.ts';
 import type { Call, Interaction, Plan, Result } from './interaction.ts';
-import { contextOf, entriesOf, recordRefusal, type Trail } from './pipeline.ts';
+import { contextOf, entriesOf, recordRefusal, requireType, type Trail } from './pipeline.ts';
 import { HttpProblem, ProblemList } from './respond.ts';
 import { Links, type Linked } from './rewrite.ts';
-import { namesOf, requireValid } from './write.ts';
+import { requireValid } from './write.ts';
 import { resultOf } from './written.ts';
 
 /** Both kinds of Bundle come to the base; what it is, its type says. */
@@ -61,7 +62,7 @@ async function planTransaction(call: Call, sent: readonly SentEntry[]): Promise<
   await eachEntry(entries, async ({ intent }) => {
     if (intent?.resource !== undefined) requireValid(intent.resource, call.facade.profiles);
   });
-  await links.find(call.facade.database, call);
+  await links.find(call);
   return { isTransaction: true, run: (tx) => run(tx, call, { entries, writes, links }) };
 }
 
@@ -91,6 +92,7 @@ async function eachEntry<From, To>(
 async function prepare(call: Call, entry: SentEntry, index: number): Promise<Prepared> {
   const { interaction, call: inner } = entryCallOf(call, entry);
   try {
+    requireType(inner.incoming.type);
     if (interaction.intend === undefined) {
       const plan = await interaction.prepare(inner);
       return { interaction, call: inner, trail: plan, run: plan.run };

@@ -14,7 +14,7 @@ import { Problem } from '../fhir/problem.ts';
 import { localizeReferences } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { validate, type Profiles } from '../fhir/validate.ts';
-import { readCondition } from './condition.ts';
+import { namesOf, readCondition } from './condition.ts';
 import { hasConsequences } from './consequences.ts';
 import { checkContentType, ifMatchOf, jsonOf, resourceMediaTypes, type Incoming } from './incoming.ts';
 import { asPrecondition, carryOut, type Intent, type Outcome } from './intent.ts';
@@ -131,11 +131,6 @@ export function planWrite(call: Call, intent: Intent): Plan {
       return resultOf(call, intent, outcome);
     },
   };
-}
-
-/** Names of the condition's parameters, as the trail keeps them. */
-export function namesOf({ request }: NonNullable<Intent['condition']>): string {
-  return request.parameters.map(([name]) => name).join('&');
 }
 
 async function carryOutOne(tx: Tx, call: Call, intent: Intent): Promise<Outcome> {

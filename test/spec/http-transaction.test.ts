@@ -291,6 +291,30 @@ describe('http.html#transaction', () => {
       });
     }
 
+    it('what another wrote is found when consent lets the caller see it, and the patient’s log has the search', async () => {
+      const { body, value } = identified();
+      const patient = await create(body, other);
+      const encounter = {
+        ...given.encounter({ patient, start: '2026-01-01' }),
+        identifier: [{ system: 'urn:e', value }],
+      };
+      const id = await create(encounter, other);
+      const self = await hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
+      await hub.send('POST', 'Consent', self, { body: givenConsent(patient, 'Organization/hospital') });
+      const own = await create(given.patient());
+      const reference = `Encounter?identifier=urn:e|${value}`;
+      const answer = await transact(post(about(`Patient/${own}`, { encounter: { reference } })));
+      const [observation] = entries(answer);
+      assert.equal(observation?.['resource'].encounter.reference, `Encounter/${id}`);
+      const log = (await get('AuditEvent', self)).json['entry'] as Json[];
+      assert.ok(
+        log.some(
+          ({ resource }) =>
+            resource.subtype.at(-1).code === 'search-type' && /hospital/.test(JSON.stringify(resource.agent)),
+        ),
+      );
+    });
+
     it('outside of a transaction they are no references', async () => {
       const response = await hub.send('POST', 'Observation', hospital, { body: about('Patient?identifier=x') });
       assert.equal(response.status, 422);
