@@ -52,6 +52,8 @@ export interface Capability {
   /** Media types a patch may have. */
   readonly patchFormats?: readonly string[];
   readonly operations?: readonly ServedOperation[];
+  /** Canonical URLs of the statements of guides that the server meets. */
+  readonly instantiates?: readonly string[];
   /** `{base}/oauth/...` for SMART; omitted when the server has no authorization server to name. */
   readonly oauth?: { readonly token: string; readonly authorize?: string };
 }
@@ -68,6 +70,7 @@ export function buildCapability(capability: Capability): AnyResource {
     status: 'active',
     date,
     kind: 'instance',
+    ...listed('instantiates', capability.instantiates ?? []),
     software,
     implementation: { description: software.name, url: base },
     fhirVersion: '4.0.1',

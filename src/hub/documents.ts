@@ -76,6 +76,9 @@ function serverOf({ fhirBase }: Addresses): Server {
   return { base: fhirBase, software: { name, version }, date: new Date().toISOString() };
 }
 
+/** @see https://hl7.org/fhir/uv/bulkdata/STU2/CapabilityStatement-bulk-data.html */
+const bulkData = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
+
 function capabilityOf(server: Server): object {
   return buildCapability({
     ...server,
@@ -88,5 +91,6 @@ function capabilityOf(server: Server): object {
     system: systemInteractions(),
     patchFormats,
     operations: operationsOf(),
+    instantiates: [bulkData],
   });
 }

@@ -337,6 +337,49 @@ describe('$everything (R4 patient-operation-everything.html)', () => {
     });
   });
 
+  describe('a record of any size', () => {
+    it('is one Bundle, sent while it is read; each part is in the log before it leaves', async () => {
+      const size = 2_300;
+      const patient = (await hub.send('POST', 'Patient', hospital, { body: given.patient() })).json['id'] as string;
+      const writes = Array.from({ length: size }, (_, n) => ({
+        kind: 'create' as const,
+        owner: 'Organization/hospital',
+        resource: given.observation({ patient, effective: `20${10 + (n % 10)}-01-01` }),
+      }));
+      await hub.database.inTransaction((tx) => commit(tx, writes, { at: new Date() }));
+      const response = await get(`Patient/${patient}/$everything`);
+      assert.equal(new Set(namesOf(response)).size, size + 1);
+      assert.deepEqual([response.headers.get('content-length'), linkOf(response, 'next')], [null, undefined]);
+      const log = await get('AuditEvent?_count=10', await hub.token('patient', { fhirUser: `Patient/${patient}` }));
+      const shown = [...log.text.matchAll(/"outcomeDesc":"(\d+) records \(\$everything\)/g)].map(([, count]) =>
+        Number(count),
+      );
+      assert.equal(
+        shown.reduce((sum, count) => sum + count, 0),
+        size + 1,
+      );
+      assert.equal(shown.length, 3);
+    });
+  });
+
+  describe('one person, two records', () => {
+    it('each is in it as far as it may be seen: a permit for one opens one', async () => {
+      const identifier = [{ system: 'urn:oid:2.16.156.10011.1.3', value: '11010519491231002X' }];
+      const elsewhere = await hub.token('hospital', { organization: 'Organization/elsewhere' });
+      await putAll(hospital, [
+        { ...given.patient({ id: 'here' }), identifier },
+        given.observation({ id: 'here1', patient: 'here' }),
+      ]);
+      await putAll(elsewhere, [
+        { ...given.patient({ id: 'there' }), identifier },
+        given.observation({ id: 'there1', patient: 'there' }),
+      ]);
+      const whole = await get('Patient/here/$everything', await hub.token('patient', { fhirUser: 'Patient/here' }));
+      assert.deepEqual(namesOf(whole), ['Observation/here1', 'Observation/there1', 'Patient/here', 'Patient/there']);
+      assert.deepEqual(namesOf(await get('Patient/there/$everything')), ['Observation/here1', 'Patient/here']);
+    });
+  });
+
   describe('attachments', () => {
     it('the content of a document comes with it, and is as visible as the document (LEAKS 16)', async () => {
       const patient = (await hub.send('POST', 'Patient', hospital, { body: given.patient() })).json['id'] as string;

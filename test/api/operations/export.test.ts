@@ -191,6 +191,23 @@ describe('bulk export (Bulk Data Access IG)', () => {
     });
   });
 
+  it('the CapabilityStatement names the guide and, at each level, its operation', async () => {
+    const { json } = await hub.send('GET', 'metadata', undefined);
+    assert.deepEqual(json['instantiates'], ['http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data']);
+    const [rest] = json['rest'];
+    const definitionOf = (operations: { name: string; definition: string }[]): string | undefined =>
+      operations
+        .find(({ name }) => name === 'export')
+        ?.definition.split('/')
+        .at(-1);
+    const ofType = (type: string): string | undefined =>
+      definitionOf(rest.resource.find((resource: { type: string }) => resource.type === type).operation);
+    assert.deepEqual(
+      [definitionOf(rest.operation), ofType('Patient'), ofType('Group'), ofType('Observation')],
+      ['export', 'patient-export', 'group-export', undefined],
+    );
+  });
+
   describe('status (#bulk-data-status-request)', () => {
     it('in progress: 202 with X-Progress and Retry-After; asked too often: 429 with Retry-After', async () => {
       const token = await client('hospital');
