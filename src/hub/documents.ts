@@ -5,9 +5,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document } from '../api/fhir.ts';
+import { buildOpenApi } from '../api/openapi.ts';
 import { patchFormats } from '../api/patch.ts';
 import { HttpProblem, type Answer } from '../api/respond.ts';
-import { fixedTypes, interactionsOf, isConditional, operationsOf, systemInteractions } from '../api/routes.ts';
+import {
+  fixedTypes,
+  interactionsOf,
+  isConditional,
+  operationsOf,
+  routes,
+  routesOfOperations,
+  systemInteractions,
+} from '../api/routes.ts';
 import { smartConfiguration } from '../api/smart.ts';
 import type { Addresses } from '../config.ts';
 import type { Database } from '../db.ts';
@@ -19,16 +28,23 @@ import { listSystems, openLibrary } from '../store/terminology/library.ts';
 /** What is loaded meanwhile is served at once, and listed a minute later: the list is open, and must cost little. */
 const systemsMs = 60_000;
 
+const json = 'application/json; charset=utf-8';
+
 export function openDocuments(database: Database, addresses: Addresses): Readonly<Record<string, Document>> {
   const server = serverOf(addresses);
-  const capability = capabilityDocument(server);
+  const capability = followingParams(() => ({ status: 200, body: JSON.stringify(capabilityOf(server)) }));
+  const openApi = followingParams(() => ({
+    status: 200,
+    contentType: json,
+    body: JSON.stringify(buildOpenApi(server, [...routes, ...routesOfOperations])),
+  }));
   const terminology = kept(systemsMs, async () => {
     const systems = await listSystems(await openLibrary(database, undefined));
     return { status: 200, body: JSON.stringify(buildTerminologyCapabilities(server, systems)) };
   });
   const smart = {
     status: 200,
-    contentType: 'application/json; charset=utf-8',
+    contentType: json,
     body: smartConfiguration({ issuer: addresses.publicUrl }),
   };
   return {
@@ -40,6 +56,7 @@ export function openDocuments(database: Database, addresses: Addresses): Readonl
       throw new HttpProblem(400, 'value', 'mode is full, normative or terminology', { expression: 'mode' });
     },
     '/.well-known/smart-configuration': () => smart,
+    '/openapi.json': openApi,
   };
 }
 
@@ -58,13 +75,13 @@ function kept(ms: number, make: () => Promise<Answer>): () => Promise<Answer> {
   };
 }
 
-/** Written anew when the search parameters in force have changed. */
-function capabilityDocument(server: Server): () => Answer {
-  const make = (): Answer => ({ status: 200, body: JSON.stringify(capabilityOf(server)) });
-  let [params, answer] = [customParams(), make()];
+/** Made when it is first asked for, and anew when the search parameters in force have changed. */
+function followingParams(make: () => Answer): () => Answer {
+  let made: { readonly params: unknown; readonly answer: Answer } | undefined;
   return () => {
-    if (params !== customParams()) [params, answer] = [customParams(), make()];
-    return answer;
+    const params = customParams();
+    if (made?.params !== params) made = { params, answer: make() };
+    return made.answer;
   };
 }
 
