@@ -10,6 +10,7 @@ import { indexEntries } from '../fhir/params.ts';
 import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
 import type {
+  Branch,
   CodesFilter,
   Filter,
   HierarchyFilter,
@@ -40,9 +41,17 @@ export interface ResolveOptions {
 
 /** @throws Problem not-found (value set), not-supported (code system not loaded), too-costly */
 export async function resolveSearch(db: Tx, request: SearchRequest, options: ResolveOptions): Promise<SearchRequest> {
-  if (!request.filters.some(isOpen)) return request;
+  const { filters, branches } = request;
+  if (!filters.some(isOpen) && !branches?.some((branch) => branch.filters.some(isOpen))) return request;
   const resolver: Resolver = { db, options };
-  return { ...request, filters: await resolveAll(request.filters, resolver) };
+  const resolved = { ...request, filters: await resolveAll(filters, resolver) };
+  return branches === undefined ? resolved : { ...resolved, branches: await resolveBranches(branches, resolver) };
+}
+
+async function resolveBranches(branches: readonly Branch[], resolver: Resolver): Promise<Branch[]> {
+  const resolved: Branch[] = [];
+  for (const branch of branches) resolved.push({ ...branch, filters: await resolveAll(branch.filters, resolver) });
+  return resolved;
 }
 
 interface Resolver {

@@ -63,7 +63,12 @@ export async function selectPage(
   const rows = await db.query<PageRow>(statement);
   // An empty first page says that nothing matches; an empty later one does not say how much there was before.
   // Counted for nothing when the rows were gathered anyway: said all the same.
-  const total = rows.length > 0 ? rows[0]?.total : isCounted(request) && request.cursor === undefined ? 0 : undefined;
+  const total =
+    rows.length > 0
+      ? (rows[0]?.total ?? undefined)
+      : isCounted(request) && request.cursor === undefined
+        ? 0
+        : undefined;
   const page = rows.slice(0, request.count);
   const last = page.at(-1);
   const hasMore = rows.length > request.count && last !== undefined;
@@ -87,7 +92,8 @@ interface StoredColumns {
   readonly patient: string | null;
   readonly body: string;
   readonly decided_by: string | null;
-  readonly total?: number;
+  /** Null: not counted. */
+  readonly total?: number | null;
 }
 
 /** With the sort keys of the row as text: `key0`, ... */

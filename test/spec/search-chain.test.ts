@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { raw, sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { typeCode } from '../../src/fhir/types.ts';
+import { patientsNamed } from '../../src/store/search.ts';
 import { compilePage } from '../../src/store/select.ts';
 import { everything, Visibility } from '../../src/store/visibility.ts';
 import { givenSearchWorld, reference, request, resource, type SearchWorld } from './world.ts';
@@ -105,6 +106,14 @@ describe('chained parameters (FHIR R4 search.html#chaining)', () => {
       assert.equal((await world.find(type, `${query}&_count=0`)).total, ids.length);
     });
   }
+
+  it('a patient named at the end of a chain stands for all records of the person', async () => {
+    const query = 'encounter.patient=paul';
+    assert.deepEqual(patientsNamed(request('Observation', query)), ['paul']);
+    assert.deepEqual(await world.ids('Observation', query), ['o-far']);
+    const aliases = new Map([['paul', ['paul', 'peter']]]);
+    assert.deepEqual(await world.ids('Observation', query, { aliases }), ['o-far', 'o-in', 'o-out', 'o-versioned']);
+  });
 
   it('asked of each row alone, every search says the same: followed from the row, or gathered from the far end', async () => {
     for (const [, type, query, ids] of table) {

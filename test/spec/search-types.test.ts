@@ -180,6 +180,12 @@ describe('search over several types, and in compartments', () => {
     assert.equal(await found('Patient/a/Observation', { aliases }), 'Observation/o2 Observation/of-b Observation/same');
   });
 
+  it('modifiers of terminology are asked of it for each type', () =>
+    assert.rejects(
+      found('?_type=Encounter,Observation&_tag:below=urn:t|blue'),
+      (error) => error instanceof Problem && error.expression?.[0] === '_tag:below',
+    ));
+
   it('within: a caller who is bound to a record finds nothing outside of it', async () => {
     assert.equal(await found('?_type=Encounter,Observation', { within: ['b'] }), 'Encounter/eb Observation/of-b');
     assert.equal(await found('Patient/a/*', { within: ['b'] }), 'Observation/of-b Patient/b');
