@@ -57,7 +57,7 @@ async function applyConsent(tx: Tx, principal: Principal, written: Written, reso
  * A record without its Patient could be read by nobody who knows whose it is. Everything in it is the same source's, so the
  * refusal tells of nothing hidden; deleted in one transaction with its record, a Patient goes.
  *
- * @see https://hl7.org/fhir/R4/http.html#delete "Servers may choose to [...] reject deletions for referential integrity reasons": 409
+ * @see https://hl7.org/fhir/R4/http.html#delete 409 when the server refuses for reasons of its own, such as referential integrity
  */
 async function requireEmptyRecords(tx: Tx, patients: readonly Written[]): Promise<void> {
   const deleted = patients.filter(({ isDeleted }) => isDeleted).map(({ id }) => id);

@@ -86,7 +86,7 @@ export async function carryOut(
 }
 
 /** Only of the patients of the token's context, if it has one (LEAKS 51). */
-export async function requireContext(tx: Tx, principal: Principal, written: readonly Written[]): Promise<void> {
+async function requireContext(tx: Tx, principal: Principal, written: readonly Written[]): Promise<void> {
   if (principal.patient === undefined) return;
   const patients = await samePerson(tx, principal.patient);
   const index = written.findIndex(({ patient }) => patient === undefined || !patients.includes(patient));

@@ -32,7 +32,7 @@ export const patch = writeInteraction('patch', async (call) => {
   return { ...(await readPatch(call)), id };
 });
 
-/** @see https://hl7.org/fhir/R4/http.html#patch "conditional patch" */
+/** @see https://hl7.org/fhir/R4/http.html#patch */
 export const conditionalPatch = writeInteraction(
   'patch',
   async (call) => {
@@ -92,7 +92,7 @@ function jsonPatchOf(body: unknown): (current: AnyResource) => unknown {
   };
 }
 
-/** @see https://hl7.org/fhir/R4/http.html#patch "the patch content is in a Binary resource" of a Bundle's entry */
+/** @see https://hl7.org/fhir/R4/http.html#patch in a Bundle the content of a JSON Patch is that of a Binary */
 function fromBinary(binary: { contentType?: unknown; data?: unknown }): unknown {
   if (binary.contentType !== jsonPatchType || typeof binary.data !== 'string') {
     throw new HttpProblem(415, 'not-supported', 'the Binary is no JSON Patch', {

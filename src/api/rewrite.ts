@@ -7,7 +7,8 @@
 import { randomBytes } from 'node:crypto';
 import { auditEntries } from '../access/audit.ts';
 import { linksOf, type Link } from '../fhir/links.ts';
-import { isDescribed } from '../store/described.ts';
+import { atIndex } from '../fhir/problem.ts';
+import { Drafts } from '../store/described.ts';
 import { mintId } from '../store/place.ts';
 import type { FoundRow } from '../store/select.ts';
 import { matchVisible, matchWritten, namesOf, readCondition, tooMany, type Condition } from './condition.ts';
@@ -30,15 +31,21 @@ export interface Linked {
 /** A link, and what it leads to: another write (by its place in the list), or what its condition describes. */
 interface Resolved {
   readonly link: Link;
-  readonly to: { readonly write: number } | { readonly condition: string };
+  readonly to: { readonly write: number; readonly id?: undefined } | { readonly condition: string };
+}
+
+/** What a condition describes: what this transaction writes, what is there, or both, which must then be one resource. */
+interface Described {
+  readonly write?: number;
+  readonly id?: string;
 }
 
 export class Links {
   readonly #writes: readonly Linked[];
   readonly #resolved: readonly Resolved[];
-  /** By the text of the reference. */
-  readonly #conditions = new Map<string, { readonly condition: Condition; readonly index: number }>();
-  readonly #described = new Map<string, { readonly write: number } | { readonly id: string }>();
+  /** By the text of the reference; with the place in the list of the write that has it first. */
+  readonly #conditions = new Map<string, { readonly condition: Condition; readonly at: number }>();
+  readonly #described = new Map<string, Described>();
 
   /** @throws HttpProblem 400 when two entries have one fullUrl; 412 or 400 for a conditional reference that is none */
   constructor(writes: readonly Linked[], server: Pick<Facade, 'base' | 'now' | 'cursorKey'>) {
@@ -58,7 +65,7 @@ export class Links {
       byUrl.set(url, at);
     }
     const resolved: Resolved[] = [];
-    for (const { sent, fullUrl, index } of writes) {
+    for (const [at, { sent, fullUrl }] of writes.entries()) {
       if (sent === undefined) continue;
       const root = rootOf(fullUrl);
       const find = (text: string): number | undefined =>
@@ -67,7 +74,7 @@ export class Links {
         const write = find(link.text);
         if (write !== undefined) resolved.push({ link, to: { write } });
         else if (link.isReference) {
-          this.#addCondition(link.text, index, server);
+          this.#addCondition(link.text, at, server);
           resolved.push({ link, to: { condition: link.text } });
         }
       }
@@ -75,61 +82,59 @@ export class Links {
     this.#resolved = resolved;
   }
 
-  #addCondition(text: string, index: number, server: Pick<Facade, 'base' | 'now' | 'cursorKey'>): void {
+  #addCondition(text: string, at: number, server: Pick<Facade, 'base' | 'now' | 'cursorKey'>): void {
     if (this.#conditions.has(text)) return;
     const mark = text.indexOf('?');
     try {
-      this.#conditions.set(text, {
-        condition: readCondition(text.slice(0, mark), text.slice(mark + 1), server),
-        index,
-      });
+      const condition = readCondition(text.slice(0, mark), text.slice(mark + 1), server);
+      this.#conditions.set(text, { condition, at });
     } catch (error) {
-      throw inEntry(index, error);
+      throw this.#inEntry(at, error);
     }
+  }
+
+  #inEntry(at: number, error: unknown): unknown {
+    return inEntry((this.#writes[at] as Linked).index, error);
   }
 
   /**
    * Finds what each conditional reference describes: one resource that the caller wrote, else one that the caller may see, or one
    * that this transaction writes.
-   * @throws HttpProblem 412 for none and for several, as "there is no match, or more than one: the server SHALL return an error"
+   * @throws HttpProblem 412 for none and for several
+   * @see https://hl7.org/fhir/R4/http.html#trules "If there are no matches, or multiple matches, the transaction fails"
    */
   async find(call: Call): Promise<void> {
-    await inParallel([...this.#conditions], searchesMax, async ([text, { condition, index }]) => {
+    const drafts = new Drafts(this.#writes.map(({ intent }) => intent.resource));
+    await inParallel([...this.#conditions], searchesMax, async ([text, { condition, at }]) => {
       try {
-        this.#described.set(text, await this.#findOne(call, condition));
+        this.#described.set(text, await this.#findOne(call, condition, drafts));
       } catch (error) {
-        throw inEntry(index, error);
+        throw this.#inEntry(at, error);
       }
     });
   }
 
-  async #findOne(call: Call, condition: Condition): Promise<{ write: number } | { id: string }> {
+  async #findOne(call: Call, condition: Condition, drafts: Drafts): Promise<Described> {
+    const [write, ...more] = drafts.describedBy(condition.request);
+    const ids = await this.#findStored(call, condition);
+    if (more.length > 0 || ids.length > 1) throw tooMany();
+    const [id] = ids;
+    if (write === undefined && id === undefined) {
+      throw new HttpProblem(412, 'not-found', 'a conditional reference describes no resource', {
+        hint: 'Create what it describes first, or in the same transaction.',
+      });
+    }
+    return { ...(write === undefined ? {} : { write }), ...(id === undefined ? {} : { id }) };
+  }
+
+  async #findStored(call: Call, condition: Condition): Promise<readonly string[]> {
     const { database } = call.facade;
     const matching = { ...call, condition, limit: 1 };
-    const [
-      {
-        intent: { owner },
-      },
-    ] = this.#writes as [Linked];
-    let ids = await matchWritten(database, owner, matching);
-    if (ids.length === 0) {
-      const rows = await matchVisible(database, matching);
-      await recordSearch(call, condition, rows);
-      ids = rows.map(({ id }) => id);
-    }
-    const made = this.#writes.flatMap(({ intent: { resource } }, at) =>
-      resource !== undefined && isDescribed(resource, condition.request) ? [at] : [],
-    );
-    // What is there and written anew here is one resource, not two.
-    const others = ids.filter((id) => !made.some((at) => this.#writes[at]?.intent.id === id));
-    if (others.length + made.length > 1) throw tooMany();
-    const [at] = made;
-    if (at !== undefined) return { write: at };
-    const [id] = others;
-    if (id !== undefined) return { id };
-    throw new HttpProblem(412, 'not-found', 'a conditional reference describes no resource', {
-      hint: 'Create what it describes first, or in the same transaction.',
-    });
+    const own = await matchWritten(database, (this.#writes[0] as Linked).intent.owner, matching);
+    if (own.length > 0) return own;
+    const rows = await matchVisible(database, matching);
+    await recordSearch(call, condition, rows);
+    return rows.map(({ id }) => id);
   }
 
   /** Addresses that are valid but mean nothing yet, so that the resources can be validated before the database is asked. */
@@ -137,17 +142,20 @@ export class Links {
     this.#fill(() => 'unresolved');
   }
 
-  /** Ids for what has none, each in the bucket of its patient, and every link to what it leads to. */
+  /**
+   * Ids for what has none, each in the bucket of its patient, and every link to what it leads to.
+   * @throws HttpProblem 412 (with the `index` of the write) when what is written beside what is there is another resource
+   */
   settle(known: readonly (string | undefined)[]): (string | undefined)[] {
+    for (const [text, { write, id }] of this.#described) {
+      if (write === undefined || id === undefined || known[write] === id) continue;
+      throw atIndex(this.#conditions.get(text)?.at ?? 0, tooMany());
+    }
     const ids = [...known];
     const bytes = randomBytes(16 * ids.length);
     const mint = (isNow: (type: string) => boolean): void => {
-      for (const [
-        at,
-        {
-          intent: { resource, type },
-        },
-      ] of this.#writes.entries()) {
+      for (const [at, { intent }] of this.#writes.entries()) {
+        const { resource, type } = intent;
         if (ids[at] !== undefined || resource === undefined || !isNow(type)) continue;
         ids[at] = mintId(resource, bytes.subarray(16 * at));
       }
@@ -161,13 +169,10 @@ export class Links {
 
   #fill(idOf: (at: number) => string | undefined): void {
     for (const { link, to } of this.#resolved) {
-      const found = 'write' in to ? to : this.#described.get(to.condition);
-      if (found !== undefined && 'id' in found) link.replace(`${typeIn(link.text)}/${found.id}`);
-      else if (found === undefined) link.replace(`${typeIn(link.text)}/unresolved`);
-      else {
-        const id = idOf(found.write);
-        if (id !== undefined) link.replace(`${this.#writes[found.write]?.intent.type}/${id}`);
-      }
+      const { write, id = 'unresolved' } = 'write' in to ? to : (this.#described.get(to.condition) ?? {});
+      const type = write === undefined ? typeIn(link.text) : this.#writes[write]?.intent.type;
+      const found = write === undefined ? id : idOf(write);
+      if (found !== undefined) link.replace(`${type}/${found}`);
     }
   }
 }

@@ -115,7 +115,7 @@ function apply(resource: AnyResource, operation: FhirPathOperation): void {
       return;
     }
     case 'delete': {
-      // "The element to delete; if it does not exist, that is no error."
+      // What does not exist needs no deletion.
       const place = single(locate(resource, steps));
       if (place !== undefined) remove(place);
       return;
@@ -162,7 +162,7 @@ function valueFor(type: string, name: string, part: Part): NewValue {
   throw new Problem('required', 'the value is missing');
 }
 
-/** "If the type is anonymous, the value is made of parts", each named as an element. */
+/** Of an anonymous type (a BackboneElement): parts, each named as an element. */
 function partsOf(type: string, parts: readonly unknown[]): Json {
   const element: Json = {};
   for (const part of parts) {

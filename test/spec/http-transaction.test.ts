@@ -259,6 +259,34 @@ describe('http.html#transaction', () => {
       assert.equal(observation?.['resource'].subject.reference, `Patient/${patient?.['resource'].id}`);
     });
 
+    it('what is there and written anew by condition is one match, not two', async () => {
+      const { body, query } = identified();
+      const id = await create(body);
+      const [observation] = entries(
+        await transact(post(about(`Patient?${query}`)), {
+          resource: { ...body, gender: 'male' },
+          request: { method: 'PUT', url: `Patient?${query}` },
+        }),
+      );
+      assert.equal(observation?.['resource'].subject.reference, `Patient/${id}`);
+      const [again, found] = entries(
+        await transact(post(about(`Patient?${query}`)), post(body, { ifNoneExist: query })),
+      );
+      assert.equal(again?.['resource'].subject.reference, `Patient/${id}`);
+      assert.equal(found?.['response'].status, '200 OK');
+    });
+
+    it('what is there and another that is created beside it are two: 412', async () => {
+      const { body, query } = identified();
+      await create(body);
+      const response = await transact(post(given.patient()), post(about(`Patient?${query}`)), post(body));
+      assert.deepEqual(
+        [response.status, response.json['issue'][0].expression],
+        [412, ['Bundle.entry[1]']],
+        response.text,
+      );
+    });
+
     const refused: [string, () => Promise<string>, number][] = [
       ['no match', async () => `Patient?${identified().query}`, 412],
       [
