@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { Problem } from './fhir/problem.ts';
-import { runPrepared } from './db/prepared-query.ts';
+import { runPrepared, runTogether } from './db/prepared-query.ts';
 import { render, type Sql } from './db/sql.ts';
 
 /** Where statements go: a transaction, or the database outside of one. */
@@ -110,7 +110,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     query: async <Row extends object>(statement: Sql) => {
       turn = (turn + 1) % pipelines.length;
-      return run<Row>(await (pipelines[turn] as Pipeline).client(), statement);
+      return run<Row>(await (pipelines[turn] as Pipeline).client(), statement, true);
     },
     inTransaction: (work) => transact(pool, ['begin'], work),
     inSnapshot: (work) => transact(snapshots, openingOfSnapshot, work),
@@ -153,10 +153,12 @@ function openPipeline(config: pg.ClientConfig): Pipeline {
   };
 }
 
-async function run<Row extends object>(client: pg.ClientBase, statement: Sql): Promise<Row[]> {
-  gather(client);
+/** @param isShared the connection runs single statements of everybody */
+async function run<Row extends object>(client: pg.ClientBase, statement: Sql, isShared = false): Promise<Row[]> {
   try {
-    const { text, values, name } = render(statement);
+    const { text, values, name, isRead } = render(statement);
+    if (isShared && isRead && name !== undefined) return await runTogether<Row>(client, { text, values, name });
+    gather(client);
     if (name !== undefined) return await runPrepared<Row>(client, { text, values, name });
     return (await client.query<Row>(text, values)).rows;
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * The driver's query for statements that run thousands of times a second. What a prepared statement answers with is asked
- * once a connection and not at each execution: that spares a message, its answer, and what the driver makes of it.
+ * once a connection and not at each execution: that spares a message, its answer, and what the driver makes of it. Reads of
+ * one turn of the event loop end with one Sync: at each, PostgreSQL ends a transaction, writes to its socket and wakes us.
  */
 import pg from 'pg';
 
@@ -17,11 +18,50 @@ export function runPrepared<Row extends object>(client: pg.ClientBase, statement
   });
 }
 
+interface Waiting {
+  readonly statement: Prepared;
+  readonly settle: Settle;
+}
+
+/** Larger groups gain little, and the first of them waits for the last to reach the socket. */
+const groupMax = 16;
+const waitingOf = new WeakMap<pg.ClientBase, Waiting[]>();
+
+/** The same, with whatever else this turn of the event loop asks. Only for reads: a neighbour's failure undoes them all. */
+export function runTogether<Row extends object>(client: pg.ClientBase, statement: Prepared): Promise<Row[]> {
+  return new Promise((resolve, reject) => {
+    const settle: Settle = { resolve: (rows) => resolve(rows as Row[]), reject };
+    const waiting = waitingOf.get(client);
+    if (waiting !== undefined) {
+      waiting.push({ statement, settle });
+      return;
+    }
+    const group: Waiting[] = [{ statement, settle }];
+    waitingOf.set(client, group);
+    setImmediate(() => {
+      waitingOf.delete(client);
+      sendTogether(client, group);
+    });
+  });
+}
+
+function sendTogether(client: pg.ClientBase, waiting: readonly Waiting[]): void {
+  const { connection } = client as unknown as { connection: Connection };
+  connection.stream.cork();
+  const isKnown = ({ statement }: Waiting): boolean => columnsOf.get(connection)?.has(statement.name) ?? false;
+  const known = waiting.filter(isKnown);
+  for (const one of waiting) if (!isKnown(one)) client.query(new PreparedQuery(one.statement, one.settle));
+  for (let at = 0; at < known.length; at += groupMax) {
+    client.query(new PreparedGroup(client, known.slice(at, at + groupMax)));
+  }
+  connection.stream.uncork();
+}
+
 /** The driver's own view of a connection and of a query, as far as it is used here; its published types leave it out. */
 interface Connection {
   readonly parsedStatements: Readonly<Record<string, string>>;
   bind(message: { statement: string; values: readonly unknown[]; valueMapper: (value: unknown) => unknown }): void;
-  readonly stream: { write(bytes: Uint8Array): unknown };
+  readonly stream: { write(bytes: Uint8Array): unknown; cork(): void; uncork(): void };
 }
 type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
 interface RowDescription {
@@ -54,6 +94,7 @@ const noColumns: Columns = { names: [], parsers: [], empty: {} };
  * @see https://www.postgresql.org/docs/15/protocol-message-formats.html
  */
 const executeAndSync = Buffer.from('E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1');
+const [execute, sync] = [executeAndSync.subarray(0, 10), executeAndSync.subarray(10)];
 
 interface Settle {
   readonly resolve: (rows: object[]) => void;
@@ -97,12 +138,7 @@ class PreparedQuery extends (pg.Query as unknown as typeof DriverQuery) {
   }
 
   override handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
-    const { names, parsers, empty } = this.#columns ?? noColumns;
-    const row: Record<string, unknown> = { ...empty };
-    fields.forEach((text, index) => {
-      if (text !== null) row[names[index] as string] = parsers[index]?.(text);
-    });
-    this.#found.push(row);
+    this.#found.push(rowOf(fields, this.#columns ?? noColumns));
   }
 
   override handleCommandComplete(): void {
@@ -121,5 +157,74 @@ class PreparedQuery extends (pg.Query as unknown as typeof DriverQuery) {
   #learn(columns: Columns): void {
     this.#columns = columns;
     this.#known?.set(this.name, columns);
+  }
+}
+
+function rowOf(fields: readonly (string | null)[], { names, parsers, empty }: Columns): object {
+  const row: Record<string, unknown> = { ...empty };
+  fields.forEach((text, index) => {
+    if (text !== null) row[names[index] as string] = parsers[index]?.(text);
+  });
+  return row;
+}
+
+/**
+ * Prepared statements whose columns are known, behind one another. Each is answered as soon as its rows are there. After one
+ * that fails PostgreSQL skips what follows up to the Sync, so that is sent again, each by itself.
+ */
+class PreparedGroup extends (pg.Query as unknown as typeof DriverQuery) {
+  readonly #client: pg.ClientBase;
+  readonly #waiting: readonly Waiting[];
+  #at = 0;
+  #found: object[] = [];
+  #columns: Columns = noColumns;
+  #known: ReadonlyMap<string, Columns> = new Map();
+
+  constructor(client: pg.ClientBase, waiting: readonly Waiting[]) {
+    super('', []);
+    this.#client = client;
+    this.#waiting = waiting;
+  }
+
+  // A property, as the published types have it.
+  override submit = (driver: pg.Connection): void => {
+    const connection = driver as unknown as Connection;
+    this.#known = columnsOf.get(connection) ?? this.#known;
+    for (const { statement } of this.#waiting) {
+      connection.bind({ statement: statement.name, values: statement.values, valueMapper: prepareValue });
+      connection.stream.write(execute);
+    }
+    connection.stream.write(sync);
+    this.#begin();
+  };
+
+  override handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    this.#found.push(rowOf(fields, this.#columns));
+  }
+
+  override handleCommandComplete(): void {
+    this.#waiting[this.#at]?.settle.resolve(this.#found);
+    this.#at++;
+    this.#begin();
+  }
+
+  override handleReadyForQuery(): void {
+    // Each has been answered with its own end.
+  }
+
+  override handleError(error: Error): void {
+    const [failed, ...skipped] = this.#waiting.slice(this.#at);
+    failed?.settle.reject(error);
+    // Anything but the failure of a statement is the end of the connection.
+    const isLost = !(error instanceof pg.DatabaseError) || error.severity !== 'ERROR';
+    for (const { statement, settle } of skipped) {
+      if (isLost) settle.reject(error);
+      else this.#client.query(new PreparedQuery(statement, settle));
+    }
+  }
+
+  #begin(): void {
+    this.#found = [];
+    this.#columns = this.#known.get(this.#waiting[this.#at]?.statement.name ?? '') ?? noColumns;
   }
 }

@@ -79,6 +79,8 @@ export interface Statement {
   readonly values: unknown[];
   /** Under which it is kept prepared; undefined: it is not. */
   readonly name: string | undefined;
+  /** Changes nothing, so that nothing is lost when it is undone with others: a plain `select`. */
+  readonly isRead: boolean;
 }
 
 /**
@@ -87,9 +89,11 @@ export interface Statement {
  */
 export function render(query: Sql): Statement {
   const parameters = new Parameters();
-  if (query.isPlannedAnew) return { text: textOf(query, parameters), values: parameters.values, name: undefined };
-  const { text, name } = rendered(find(query, shapes, parameters), query);
-  return { text, values: parameters.values, name };
+  if (query.isPlannedAnew) {
+    return { text: textOf(query, parameters), values: parameters.values, name: undefined, isRead: false };
+  }
+  const { text, name, isRead } = rendered(find(query, shapes, parameters), query);
+  return { text, values: parameters.values, name, isRead };
 }
 
 class Parameters {
@@ -108,7 +112,7 @@ class Parameters {
 /** A place in the tree of known shapes; the fragments of a statement, in order, lead from the root to its text. */
 interface Shape {
   readonly next: Map<unknown, Shape>;
-  rendered?: { readonly text: string; readonly name: string | undefined };
+  rendered?: { readonly text: string; readonly name: string | undefined; readonly isRead: boolean };
 }
 
 /** Some 300 statements of 100 fragments and parameters. */
@@ -143,7 +147,12 @@ function rendered(shape: Shape, query: Sql): NonNullable<Shape['rendered']> {
   // Forgotten all at once: what is in use is made again within a second, and the order of use need not be kept.
   if (shapeCount > shapesMax) [shapes, shapeCount] = [{ next: new Map() }, 0];
   const text = textOf(query, new Parameters());
-  return (shape.rendered = { text, name: nameOf(text) });
+  return (shape.rendered = { text, name: nameOf(text), isRead: isRead(text) });
+}
+
+/** Functions that change something are called in transactions, or in a `with` of what they are for. */
+function isRead(text: string): boolean {
+  return /^\s*select\b/.test(text) && !/\bfor (no key )?(update|share)\b|\b(nextval|setval|pg_notify)\b/.test(text);
 }
 
 /** A digest: the same in every process, and the name that a text had before it was forgotten. */

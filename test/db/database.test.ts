@@ -34,6 +34,55 @@ describe('statements on a connection', () => {
     }
   });
 
+  it('statements of one turn are answered each with its own rows, whatever their order and number', async () => {
+    const numbers = (n: number): Promise<{ n: number }[]> =>
+      world.database.query(sql`select n from generate_series(1, ${n}::int) n`);
+    const texts = (text: string): Promise<{ text: string }[]> =>
+      world.database.query(sql`select ${text}::text as text`);
+    for (let round = 0; round < 3; round++) {
+      const asked = Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? texts(`t${n}`) : numbers(n % 5)));
+      const found = (await Promise.all<object[]>(asked)).map((rows) => JSON.stringify(rows));
+      const expected = Array.from({ length: 60 }, (_, n) =>
+        JSON.stringify(n % 3 === 0 ? [{ text: `t${n}` }] : Array.from({ length: n % 5 }, (_row, i) => ({ n: i + 1 }))),
+      );
+      assert.deepEqual(found, expected);
+    }
+  });
+
+  it('each statement of a turn sees what was committed when it began, and has a time of its own', async () => {
+    const database = openDatabase({ url: world.url, pipelines: 1 });
+    try {
+      const time = (): Promise<{ at: string }[]> =>
+        database.query(sql`select statement_timestamp()::text as at, pg_sleep(0.02)`);
+      await time();
+      const times = (await Promise.all([time(), time(), time()])).map(([row]) => row?.at);
+      assert.equal(new Set(times).size, 3);
+    } finally {
+      await database.close();
+    }
+  });
+
+  it('given a connection that ends, then everything that was asked fails as transient, and the next is served', async () => {
+    const database = openDatabase({ url: world.url, pipelines: 1, applicationName: 'test-lost' });
+    try {
+      const sleep = (): Promise<object[]> => database.query(sql`select pg_sleep(1)`);
+      const one = (): Promise<object[]> => database.query(sql`select 1 as one`);
+      await Promise.all([sleep(), one()]);
+      const asked = Promise.allSettled([sleep(), one(), one()]);
+      const end = sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'test-lost'`;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await world.database.query(end);
+      for (const one of await asked) {
+        assert.ok(one.status === 'rejected' && one.reason instanceof Problem && one.reason.code === 'transient');
+      }
+      // PostgreSQL says that it ends the connection before it does.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.deepEqual(await one(), [{ one: 1 }]);
+    } finally {
+      await database.close();
+    }
+  });
+
   describe('a transaction that meets others', () => {
     const meet = sql`do $$ begin raise exception 'met' using errcode = '40001'; end $$`;
 
