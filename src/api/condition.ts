@@ -101,7 +101,13 @@ async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<r
   // A record in which nothing can lie is asked for nothing.
   if (compartmentsOf(request, aliases, within)?.length === 0) return [];
   const seal = { key: facade.cursorKey, boundTo: cursorBinding(principal, request.type, request.parameters) };
-  const { rows } = await selectPage(tx, visible, request, { seal, aliases, within, visibilityOf: seenBy(principal) });
+  const { rows } = await selectPage(tx, visible, request, {
+    seal,
+    aliases,
+    within,
+    visibilityOf: seenBy(principal),
+    organization: principal.organization,
+  });
   return rows;
 }
 

@@ -11,6 +11,7 @@ import { typeCode, typeName } from '../fhir/types.ts';
 import { inCompartments } from './compartment.ts';
 import { timestampOf } from './params/date.ts';
 import type { Aliases } from './params/reference.ts';
+import { resolveSearch } from './resolve.ts';
 import { compileSearch } from './search.ts';
 import type { FoundRow } from './select.ts';
 import type { Visibility, VisibilityOf } from './visibility.ts';
@@ -73,10 +74,11 @@ export async function selectKeysOf(
     after === undefined
       ? raw('true')
       : sql`(${place}, r.type, r.id) > (${after.place}::int, ${after.type}::smallint, ${after.id}::text)`;
+  const wanted = await isWanted(db, query);
   const rows = await db.query<KeyRow>(sql`
     select r.bucket, r.type, r.id, ${place} as place, v.version, v.is_deleted
     from ${inCompartments(patients, 'r')} ${asOf(query.at)} ${decided.join}
-    where ${isAfter} and ${isWanted(query)} and ${decided.where}
+    where ${isAfter} and ${wanted} and ${decided.where}
     order by place, r.type, r.id limit ${query.limit + 1}`);
   return pageOf(rows, query.limit);
 }
@@ -94,10 +96,11 @@ export async function selectKeysOfNobody(
     after === undefined
       ? raw('true')
       : sql`(r.type, r.bucket, r.id) > (${after.type}::smallint, ${after.place}::int, ${after.id}::text)`;
+  const wanted = await isWanted(db, query);
   const rows = await db.query<KeyRow>(sql`
     select r.bucket, r.type, r.id, r.bucket as place, v.version, v.is_deleted
     from resource r ${asOf(query.at)} ${decided.join}
-    where r.owner = ${owner} and r.patient is null and ${isAfter} and ${isWanted(query)} and ${decided.where}
+    where r.owner = ${owner} and r.patient is null and ${isAfter} and ${wanted} and ${decided.where}
     order by r.type, r.bucket, r.id limit ${query.limit + 1}`);
   return pageOf(rows, query.limit);
 }
@@ -115,13 +118,14 @@ function asOf(at: number): Sql {
         order by h.version desc limit 1)) v`;
 }
 
-function isWanted({ types, since, filters, aliases, visibilityOf }: ExportQuery): Sql {
+async function isWanted(db: Tx, { types, since, filters, aliases, visibilityOf }: ExportQuery): Promise<Sql> {
   const conditions: Sql[] = [];
   if (since === undefined) conditions.push(raw('not v.is_deleted'));
   else conditions.push(sql`v.last_updated > ${timestampOf(since)}::timestamptz`);
   if (types !== undefined) conditions.push(sql`r.type = any(${codesOf(types)}::smallint[])`);
   if (filters.length > 0) {
-    const matches = filters.map((request) =>
+    const resolved = await Promise.all(filters.map((request) => resolveSearch(db, request, { visibilityOf })));
+    const matches = resolved.map((request) =>
       compileSearch(request.filters, { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf }),
     );
     const filtered = codesOf(filters.map(({ type }) => type));

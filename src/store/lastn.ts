@@ -10,11 +10,13 @@ import { groupCodes, type Concept } from '../fhir/code-groups.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
 import { inCompartments } from './compartment.ts';
+import { resolveSearch } from './resolve.ts';
 import { compileSearch } from './search.ts';
 import type { FoundRow, SelectOptions } from './select.ts';
 import type { Visibility } from './visibility.ts';
 
-export interface LastOptions extends Pick<Required<SelectOptions>, 'aliases' | 'visibilityOf'> {
+export interface LastOptions
+  extends Pick<Required<SelectOptions>, 'aliases' | 'visibilityOf'>, Pick<SelectOptions, 'organization'> {
   /** The source patients whose observations are asked for. */
   readonly patients: readonly string[];
   /** Of each code. */
@@ -41,8 +43,9 @@ export async function selectLast(
   db: Tx,
   visibility: Visibility,
   request: SearchRequest,
-  { patients, max, element, aliases, visibilityOf }: LastOptions,
+  { patients, max, element, aliases, visibilityOf, organization }: LastOptions,
 ): Promise<FoundRow[]> {
+  const { filters } = await resolveSearch(db, request, { visibilityOf, organization });
   const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
   const decided = visibility.decided('r');
   const rows = await db.query<RankedRow>(sql`
@@ -53,7 +56,7 @@ export async function selectLast(
         rank() over (partition by concept.code order by r.date_low desc) as place
       from ${inCompartments(patients, 'r')} ${decided.join}
         cross join lateral (select coalesce((r.body::json -> ${element})::text, '{}') as code) concept
-      where ${compileSearch(request.filters, subject)} and ${decided.where}) ranked
+      where ${compileSearch(filters, subject)} and ${decided.where}) ranked
     -- The row that was decided on, by its key: the same snapshot.
     join resource b on b.bucket = ranked.bucket and b.type = ranked.type and b.id = ranked.id
     where ranked.place <= ${max}

@@ -74,6 +74,7 @@ function planLast({ facade, principal, incoming }: Call, input: OperationInput):
         element: 'code',
         aliases,
         visibilityOf: seenBy(principal),
+        organization: principal.organization,
       });
       const body = toSearchset({
         base,

@@ -322,6 +322,13 @@ describe('bulk export (Bulk Data Access IG)', () => {
         undefined,
         ['Encounter/visit', 'Observation/p1'],
       ],
+      [
+        '_typeFilter by a value set',
+        'Patient/$export?_type=Observation&_typeFilter=Observation%3Fcode%3D718-7%26patient%3Dp%26status:in%3Dhttp://hl7.org/fhir/ValueSet/observation-status',
+        'hospital',
+        undefined,
+        ['Observation/p1'],
+      ],
     ];
     const found = new Map<string, string[]>();
     before(async () => {

@@ -68,6 +68,11 @@ describe('Observation/$lastn (R4 observation-operation-lastn.html)', () => {
     ['filtered by status: entered-in-error only if not filtered', 'patient=p&code=2345-7&status=final', ['g2']],
     ['filtered by date', 'patient=p&code=2345-7&date=lt2026-01-02', ['g1']],
     ['several codes', 'patient=p&code=2345-7,2951-2', ['s2', 's3', 'g3']],
+    [
+      'by a value set',
+      'patient=p&code=2951-2&status:in=http://hl7.org/fhir/ValueSet/observation-status&max=1',
+      ['s2', 's3'],
+    ],
     ['another patient', 'patient=other&category=laboratory', ['x1']],
     ['no match: an empty searchset, no error', 'patient=p&code=none', []],
     ['an unknown patient: an empty searchset', 'patient=unknown&category=laboratory', []],
