@@ -7,6 +7,7 @@
  */
 import type { Tx } from '../db.ts';
 import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { compartmentDefinition } from '../fhir/definitions.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { collectReferences } from '../fhir/references-in.ts';
 import { resourceTypes, typeCode, typeName } from '../fhir/types.ts';
@@ -157,11 +158,16 @@ const undated = raw(
  */
 function belongsTo(encounter: string): Sql {
   const reference = `Encounter/${encounter}`;
-  const hashes = ['encounter', 'context', 'related-ref'].map((param) => keyHash('reference', param, reference));
+  const hashes = encounterParams.map((param) => keyHash('reference', param, reference));
   return sql`(r.type = ${typeCode('Patient')} or (r.type = ${typeCode('Encounter')} and r.id = ${encounter})
     or ${hasToken(hashes, 'r')}
     or (r.body like '%StructureDefinition/encounter-associatedEncounter"%' and r.body like ${`%"${reference}"%`}))`;
 }
+
+/** Parameters by which a resource is in the compartment of an encounter. */
+const encounterParams = [...new Set(Object.values(compartmentDefinition('Encounter') ?? {}).flat())].filter(
+  (param) => param !== '{def}',
+);
 
 /** Addresses of one statement. */
 const referredMax = 1_000;
