@@ -1,7 +1,7 @@
 -- Code systems, value sets and concept maps as the terminology operations read them: an index of the resources of these types,
 -- written in the transaction that writes the resource, and what `hub terminology load` and R4 itself bring. Few rows beside the
--- records and read from every shard: reference tables under Citus. Without foreign keys, which cost a third of a load: rows go with
--- their header in src/store/terminology/write.ts.
+-- records and read from every shard: reference tables under Citus. Without foreign keys, which would be triggers: rows go
+-- with their header in src/store/terminology/write.ts.
 
 create table terminology (
   key          bigint generated always as identity primary key,

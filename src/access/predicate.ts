@@ -8,7 +8,7 @@
  */
 import { join, raw, shared, sql, textArray, type Sql } from '../db/sql.ts';
 import { typeCode } from '../fhir/types.ts';
-import { publisher } from '../store/terminology/library.ts';
+import { publisher } from '../store/terminology/owners.ts';
 import { decidedOnce, Visibility } from '../store/visibility.ts';
 import { everybody } from './consent-rules.ts';
 import { financialTypes, neverByConsent } from './minimum.ts';

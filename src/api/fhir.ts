@@ -18,8 +18,8 @@ export interface FhirOptions extends Omit<Facade, 'match'> {
   readonly documents: Readonly<Record<string, Document>>;
 }
 
-/** Of the query that it was asked with. @throws Problem */
-export type Document = (query: string) => Answer | Promise<Answer>;
+/** Of the query and the `Accept` that it was asked with. @throws Problem */
+export type Document = (query: string, accept: string | undefined) => Answer | Promise<Answer>;
 
 const basePath = '/fhir/R4';
 
@@ -45,7 +45,7 @@ export function fhirListener(options: FhirOptions): RequestListener {
     };
     const document = documents.get(path);
     if (document !== undefined && isReading(method)) {
-      new Promise<Answer>((resolve) => resolve(document(query))).then(send).catch(fail);
+      new Promise<Answer>((resolve) => resolve(document(query, request.headers.accept))).then(send).catch(fail);
       return undefined;
     }
     if (method === 'OPTIONS') return send(answerOptions(facade, path, { document, request }));

@@ -77,7 +77,7 @@ export function addressOf(
 const jsonTypes = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', 'application/*', '*/*']);
 
 /** @see https://hl7.org/fhir/R4/http.html#parameters `_format` overrides Accept */
-function checkAccept(accept: string | undefined, query: string, accepted: readonly string[]): void {
+export function checkAccept(accept: string | undefined, query: string, accepted: readonly string[] = []): void {
   const format = query.includes('_format=') ? new URLSearchParams(query).get('_format') : null;
   const wanted = format ?? accept;
   if (wanted === undefined || jsonTypes.has(wanted)) return;

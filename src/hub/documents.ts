@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document } from '../api/fhir.ts';
+import { checkAccept } from '../api/incoming.ts';
 import { buildOpenApi } from '../api/openapi.ts';
 import { patchFormats } from '../api/patch.ts';
 import { HttpProblem, type Answer } from '../api/respond.ts';
@@ -49,7 +50,8 @@ export function openDocuments(database: Database, addresses: Addresses): Readonl
   };
   return {
     // R4 http.html#capabilities: `normative` is the part of `full` that R4 has as normative, and may be all of it.
-    '/metadata': (query) => {
+    '/metadata': (query, accept) => {
+      checkAccept(accept, query);
       const mode = new URLSearchParams(query).get('mode') ?? 'full';
       if (mode === 'full' || mode === 'normative') return capability();
       if (mode === 'terminology') return terminology();

@@ -84,7 +84,12 @@ describe('HTTP', () => {
       it(`_format=${format} is served, whatever Accept says`, async () =>
         assert.equal((await get(`Patient/${id}?_format=${format}`, { accept: 'application/xml' })).status, 200));
     }
-    it('_format=xml is 406', async () => assert.equal((await get(`Patient/${id}?_format=xml`)).status, 406));
+    for (const path of ['Patient/:id', 'metadata']) {
+      it(`${path}?_format=xml is 406, and so is XML alone in Accept`, async () => {
+        assert.equal((await get(`${path.replace(':id', id)}?_format=xml`)).status, 406);
+        assert.equal((await get(path.replace(':id', id), { accept: 'application/fhir+xml' })).status, 406);
+      });
+    }
   });
 
   describe('_summary and _elements on read, vread and history (http.html#parameters)', () => {

@@ -8,10 +8,8 @@ import type { Database, Tx } from '../../db.ts';
 import { sql } from '../../db/sql.ts';
 import { terminologyDefinitions } from '../../fhir/definitions.ts';
 import type { AnyResource } from '../../fhir/types.ts';
+import { baseOwner } from './owners.ts';
 import { removeAll, writeTerminology } from './write.ts';
-
-/** Owner of R4's definitions: everybody is served from them. */
-export const baseOwner = 'R4';
 
 /** Any fixed number: the key of the lock under which one process fills the tables. */
 const lockKey = 7_242_025;

@@ -8,10 +8,8 @@ import { raw, sql, textArray, type Sql } from '../../db/sql.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { TerminologyType } from '../../fhir/terminology.ts';
 import { typeCode, type AnyResource } from '../../fhir/types.ts';
-import { ensureBase, baseOwner } from './base.ts';
-
-/** Owner of what `hub terminology load` brings. */
-export const publisher = 'hub';
+import { ensureBase } from './base.ts';
+import { baseOwner, publisher } from './owners.ts';
 
 export interface Library {
   readonly db: Tx;

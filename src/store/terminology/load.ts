@@ -14,7 +14,7 @@ import { conceptsOf, isTerminology, type Concept } from '../../fhir/terminology.
 import { typeCode, typeName, type AnyResource } from '../../fhir/types.ts';
 import { assertValid } from '../../fhir/validate.ts';
 import { commit } from '../commit.ts';
-import { publisher } from './library.ts';
+import { publisher } from './owners.ts';
 import { clear, closeHierarchy, insertConcepts } from './write.ts';
 
 export interface Loaded {

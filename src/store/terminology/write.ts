@@ -17,6 +17,7 @@ import {
 } from '../../fhir/terminology.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { typeCode, type AnyResource } from '../../fhir/types.ts';
+import { isPublic } from './owners.ts';
 
 export interface TerminologyState {
   readonly owner: string;
@@ -29,6 +30,11 @@ export interface TerminologyState {
 
 /** Concepts of one statement: some 2 MB. */
 const rowsMax = 5_000;
+/**
+ * Concepts or mappings of one resource that a client writes: a second of the database's time, within a transaction that other
+ * writes share. What is longer is loaded by the operator.
+ */
+export const writtenMax = 10_000;
 /** Levels of a hierarchy; the deepest published (SNOMED CT) has some 20. */
 export const hierarchyDepthMax = 50;
 
@@ -43,14 +49,23 @@ export async function writeTerminology(tx: Tx, states: readonly TerminologyState
   const concepts: SystemConcept[] = [];
   const mappings: MapMapping[] = [];
   for (const { owner, resource } of kept) {
+    const before = concepts.length + mappings.length;
     const key = keys.get(nameOf(owner, resource)) as number;
     if (bringsConcepts(resource)) for (const concept of conceptsOf(resource)) concepts.push({ system: key, concept });
     if (resource.resourceType === 'ConceptMap')
       for (const mapping of mappingsOf(resource)) mappings.push({ map: key, mapping });
+    if (!isPublic(owner) && concepts.length + mappings.length - before > writtenMax) throw tooMany(resource);
   }
   await insertConcepts(tx, concepts);
   await closeHierarchy(tx, [...new Set(concepts.map(({ system }) => system))]);
   await insertMappings(tx, mappings);
+}
+
+function tooMany({ resourceType }: AnyResource): Problem {
+  return new Problem('too-costly', `at most ${writtenMax} codes are written with one resource`, {
+    expression: resourceType === 'CodeSystem' ? 'CodeSystem.concept' : 'ConceptMap.group.element',
+    hint: 'An operator loads longer ones: hub terminology load.',
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A small world of codes: a hierarchy with two ways up, an inactive and an abstract code, value sets over it, maps. */
 import type { Tx } from '../../../src/db.ts';
 import type { AnyResource } from '../../../src/fhir/types.ts';
-import { publisher } from '../../../src/store/terminology/library.ts';
+import { publisher } from '../../../src/store/terminology/owners.ts';
 import { writeTerminology } from '../../../src/store/terminology/write.ts';
 
 export const animals = 'http://example.org/animals';

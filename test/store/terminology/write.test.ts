@@ -7,7 +7,7 @@ import { findConcept } from '../../../src/store/terminology/hierarchy.ts';
 import { find, openLibrary, type Library } from '../../../src/store/terminology/library.ts';
 import type { Write } from '../../../src/store/row.ts';
 import { givenDatabase } from '../../given.ts';
-import { animals, animalSystem, letters, letterSystem } from './given.ts';
+import { animalMap, animals, animalSystem, givenTerminology, letters, letterSystem } from './given.ts';
 
 describe('terminology in the store', function () {
   this.timeout(60_000);
@@ -42,6 +42,18 @@ describe('terminology in the store', function () {
       }),
     );
     assert.equal(await count({ url: `${animals}?fhir_vs` }), 8);
+  });
+
+  it('what one resource may bring is bounded, unless the operator loads it', async () => {
+    const concept = Array.from({ length: 10_001 }, (_, index) => ({ code: `c${index}` }));
+    const long = { ...letterSystem, id: 'long', url: 'http://example.org/long', concept };
+    await assert.rejects(write(long), { code: 'too-costly' });
+    const element = concept.map(({ code }) => ({ code, target: [{ code: 'A', equivalence: 'equal' }] }));
+    await assert.rejects(write({ ...animalMap, id: 'long', group: [{ source: animals, target: letters, element }] }), {
+      code: 'too-costly',
+    });
+    await givenTerminology(database.database, [long]);
+    assert.equal((await find(library, 'CodeSystem', { url: long.url }))?.concepts, 10_001);
   });
 
   it('another owner is not served from it', async () => {
