@@ -5,7 +5,7 @@ import { compartmentDefinition, compartmentTypes } from '../../src/fhir/definiti
 import { searchParam } from '../../src/fhir/params.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { parseSearch, parseSearchOfTypes, type SearchRequest } from '../../src/fhir/search.ts';
-import { resourceTypes } from '../../src/fhir/types.ts';
+import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
 import { patientsNamed } from '../../src/store/search.ts';
 import { selectPage, type Page, type SelectOptions } from '../../src/store/select.ts';
 import { everything, Visibility } from '../../src/store/visibility.ts';
@@ -246,6 +246,48 @@ describe('search over several types, and in compartments', () => {
       ['_tag', 'blue'],
     ]);
   });
+
+  for (const path of [
+    '?_type=Encounter,Observation&_tag=paged',
+    '?_type=Encounter,Observation&_sort=date&patient.family=paging',
+    'Patient/paging/*?_tag=paged',
+  ]) {
+    it(`paging while rows come and go: each that stays is shown once: ${path}`, async () => {
+      const row = (kind: string, n: number): AnyResource =>
+        resource(`${kind}/${kind.toLowerCase()}-${n}`, {
+          subject: reference('Patient/paging'),
+          meta: { tag: [{ code: 'paged' }] },
+          ...(kind === 'Encounter'
+            ? { period: { start: `2026-02-${10 + (n % 5)}` } }
+            : { effectiveDateTime: `2026-02-${10 + (n % 5)}` }),
+        });
+      const both = (n: number): AnyResource[] => [row('Encounter', n), row('Observation', n)];
+      const setDeleted = (ids: readonly string[], isDeleted: boolean) =>
+        world.database.query(sql`update resource set is_deleted = ${isDeleted} where id = any(${ids}::text[])`);
+      await world.write(
+        resource('Patient/paging', { name: [{ family: 'Paging' }] }),
+        ...Array.from({ length: 9 }, (_, n) => both(n)).flat(),
+      );
+      await setDeleted(['encounter-3', 'observation-5'], false);
+      const seen: string[] = [];
+      let cursor = '';
+      for (let page = 0; page === 0 || cursor !== ''; page++) {
+        const { rows, next = '' } = await find(`${path}&_count=4${cursor && `&_cursor=${cursor}`}`);
+        seen.push(...rows.map(({ id }) => id));
+        cursor = next;
+        await setDeleted(page === 1 ? ['encounter-3'] : ['observation-5'], true);
+        await world.write(...both(100 + page));
+      }
+      const stayed = Array.from({ length: 9 }, (_, n) => both(n).map(({ id }) => id as string))
+        .flat()
+        .filter((id) => id !== 'encounter-3' && id !== 'observation-5');
+      assert.deepEqual(
+        stayed.map((id) => seen.filter((one) => one === id).length),
+        stayed.map(() => 1),
+      );
+      assert.equal(new Set(seen).size, seen.length);
+    });
+  }
 
   describe('compartment definitions', () => {
     for (const type of compartmentTypes) {
