@@ -169,4 +169,17 @@ describe('commands beside a running hub', function () {
     assert.equal((await fetch(`${hub.url}/readyz`)).status, 200);
     assert.ok(!hub.log.some((line) => line['event'] === 'database lost'));
   });
+
+  it('hub reindex reads rows again beside the running hub, and says how far it is', async () => {
+    const { code, stdout } = await runHub(['reindex', '--type', 'Patient'], { env });
+    assert.equal(code, 0);
+    const [last, ...earlier] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { revision: number; completedAt: string | null });
+    assert.ok(last !== undefined && last.completedAt !== null && earlier.length > 0);
+    const status = await runHub(['reindex', '--status'], { env });
+    assert.deepEqual([status.code, status.stdout], [0, stdout]);
+    assert.equal((await runHub(['reindex', '--type', 'Nonsense'], { env })).code, 1);
+  });
 });
