@@ -39,7 +39,7 @@ export interface ResolveOptions {
   readonly visibilityOf: VisibilityOf;
 }
 
-/** @throws Problem not-found (value set), not-supported (code system not loaded), too-costly */
+/** @throws Problem value (value set not known), not-supported (code system not loaded), too-costly */
 export async function resolveSearch(db: Tx, request: SearchRequest, options: ResolveOptions): Promise<SearchRequest> {
   const { filters, branches } = request;
   if (!filters.some(isOpen) && !branches?.some((branch) => branch.filters.some(isOpen))) return request;
@@ -126,8 +126,9 @@ function nameOf(text: string): Name {
   return text.startsWith('ValueSet/') ? { id: text.slice('ValueSet/'.length) } : splitCanonical(text);
 }
 
+/** A value set that is not there is a value that cannot be searched by; `not-found` speaks of what the URL names. */
 function atExpression({ code, message, hint }: Problem, expression: string): Problem {
-  return new Problem(code, message, {
+  return new Problem(code === 'not-found' ? 'value' : code, message, {
     expression,
     hint: hint ?? 'Value sets are those of R4, those an operator has loaded (hub terminology load), and your own.',
   });
