@@ -9,11 +9,13 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runFhir, type FhirReport } from './corpus/fhir.ts';
 import { forms } from './corpus/kept.ts';
+import { runRoundTrip, type RoundTrip, type Send } from './corpus/round-trip.ts';
+import { startHub, type HubProcess } from './lib/hub-process.ts';
 import { keptMin, runHl7v2, typedMin, type Hl7v2Report } from './corpus/hl7v2.ts';
 
 const shownMax = 20;
 
-function main(): number {
+async function main(): Promise<number> {
   const folder = process.env['CORPUS_DIR'] ?? resolve(import.meta.dirname, '../../shared/corpus');
   if (!existsSync(join(folder, 'hl7v2', 'index.jsonl'))) {
     process.stderr.write(`corpus: skipped, there is none at ${folder} (set CORPUS_DIR)\n`);
@@ -26,9 +28,10 @@ function main(): number {
     return 0;
   }
   const fhir = runFhir(join(folder, 'fhir'));
-  const bounds = boundsOf(hl7v2, fhir);
-  process.stdout.write(`${JSON.stringify({ hl7v2, fhir, bounds }, null, 2)}\n`);
-  process.stderr.write(render(hl7v2, fhir, bounds));
+  const roundTrip = await throughHub(join(folder, 'fhir'));
+  const bounds = [...boundsOf(hl7v2, fhir), ...boundsOfRoundTrip(roundTrip)];
+  process.stdout.write(`${JSON.stringify({ hl7v2, fhir, roundTrip, bounds }, null, 2)}\n`);
+  process.stderr.write(render(hl7v2, fhir, roundTrip, bounds));
   return bounds.every(({ isMet }) => isMet) ? 0 : 1;
 }
 
@@ -39,13 +42,50 @@ interface Bound {
   readonly isMet: boolean;
 }
 
+/** In a hub of its own, as a hospital and its patients would send it. */
+async function throughHub(folder: string): Promise<RoundTrip> {
+  const hub = await startHub();
+  try {
+    return await runRoundTrip(folder, await senderTo(hub));
+  } finally {
+    await hub.stop();
+  }
+}
+
+async function senderTo(hub: HubProcess): Promise<Send> {
+  const token = async (...claims: string[]): Promise<string> =>
+    (await hub.cli('token', '--client', 'corpus', '--expires', '3600', ...claims)).trim();
+  const hospital = await token('--preset', 'hospital', '--organization', 'Organization/corpus');
+  const patients = new Map<string, string>();
+  return async (method, path, { body, patient } = {}) => {
+    if (patient !== undefined && !patients.has(patient))
+      patients.set(patient, await token('--preset', 'patient', '--patient', patient));
+    const bearer = patient === undefined ? hospital : patients.get(patient);
+    const response = await fetch(path === '' ? hub.fhirUrl : `${hub.fhirUrl}/${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        prefer: 'return=minimal',
+        ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    return { status: response.status, text: await response.text() };
+  };
+}
+
+function boundsOfRoundTrip({ unexpected, differences }: RoundTrip): Bound[] {
+  return [
+    none('resources the hub refused without a listed reason', unexpected),
+    none('values that came back otherwise', differences),
+  ];
+}
+
+function none(what: string, list: readonly string[]): Bound {
+  return { what, found: String(list.length), bound: '0', isMet: list.length === 0 };
+}
+
 function boundsOf(hl7v2: Hl7v2Report, fhir: FhirReport): Bound[] {
-  const none = (what: string, list: readonly string[]): Bound => ({
-    what,
-    found: String(list.length),
-    bound: '0',
-    isMet: list.length === 0,
-  });
   return [
     none('messages that failed', hl7v2.failed),
     none('well-formed messages of listed types not served', hl7v2.notServed),
@@ -75,7 +115,7 @@ function boundsOf(hl7v2: Hl7v2Report, fhir: FhirReport): Bound[] {
   ];
 }
 
-function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]): string {
+function render(hl7v2: Hl7v2Report, fhir: FhirReport, roundTrip: RoundTrip, bounds: readonly Bound[]): string {
   const refused = Object.values(hl7v2.refused).reduce((sum, count) => sum + count, 0);
   const lines = [
     `HL7v2: ${hl7v2.files} files, ${hl7v2.messages} messages, ${hl7v2.converted} converted, ${refused} refused with a reason`,
@@ -130,6 +170,17 @@ function render(hl7v2: Hl7v2Report, fhir: FhirReport, bounds: readonly Bound[]):
     `FHIR: ${fhir.resources} resources, ${fhir.valid} valid (${fhir.conditional} after their conditional references were resolved), ${fhir.listed} with a listed reason; ${fhir.comparedValues} index values compared`,
     ...shown('refused', fhir.unexpected),
     ...shown('index differs', fhir.indexDifferences),
+    `written and read back: ${Object.entries(roundTrip.written)
+      .map(([part, count]) => `${part} ${count}`)
+      .join(
+        ', ',
+      )}; ${roundTrip.values} values equal, ${roundTrip.resolved} of them references that a transaction resolved`,
+    ...shown(
+      'refused by the hub, as listed',
+      Object.entries(roundTrip.refused).map(([name, reason]) => `${name}: ${reason}`),
+    ),
+    ...shown('refused by the hub', roundTrip.unexpected),
+    ...shown('came back otherwise', roundTrip.differences),
     '',
     ...bounds.map(
       ({ what, found, bound, isMet }) =>
@@ -166,4 +217,4 @@ function shown(title: string, items: readonly string[]): string[] {
   return [`  ${title}:`, ...items.slice(0, shownMax).map((item) => `    ${item}`), ...rest];
 }
 
-process.exitCode = main();
+process.exitCode = await main();

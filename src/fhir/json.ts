@@ -22,6 +22,9 @@ const json = JSON as unknown as LosslessJson;
 /** Deeper bodies than this are refused before anything walks them. R4 resources stay far below. */
 export const jsonDepthMax = 64;
 
+/** Characters of a decimal: far beyond what anything measures or costs, and within what PostgreSQL's numeric takes. */
+export const decimalLengthMax = 100;
+
 /** A decimal with exactly these digits. @throws Problem value when the text is no JSON number. */
 export function decimal(text: string): RawNumber | number {
   const simple = simpleDecimal(text);

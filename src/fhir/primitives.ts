@@ -4,7 +4,7 @@
  * @see https://hl7.org/fhir/R4/datatypes.html#primitive
  */
 import { readDate, type DatePrecision } from './dates.ts';
-import { isRawNumber, numberOf } from './json.ts';
+import { decimalLengthMax, isRawNumber, numberOf } from './json.ts';
 import { idPattern } from './ids.ts';
 import { narrativeProblem } from './narrative.ts';
 
@@ -90,9 +90,6 @@ const checks: Record<string, PrimitiveCheck> = {
 export function primitiveCheck(type: string): PrimitiveCheck | undefined {
   return Object.hasOwn(checks, type) ? checks[type] : undefined;
 }
-
-/** Far beyond what anything measures or costs, and within what PostgreSQL's numeric takes. */
-const decimalLengthMax = 100;
 
 function finite(value: unknown): string | undefined {
   if (isRawNumber(value) && value.rawJSON.length > decimalLengthMax)

@@ -100,11 +100,14 @@ function codingOf(system: string | undefined, code: string, display: string): Co
   return coding;
 }
 
-/** R4 code: no white space at the ends, single spaces inside. */
+/** R4 code: no white space at the ends, single spaces inside, no control characters. */
 export function cleanCode(text: string): string {
-  return untidy.test(text) ? text.trim().replace(/\s+/g, ' ') : text;
+  return untidy.test(text) ? text.replace(control, '').trim().replace(/\s+/g, ' ') : text;
 }
-const untidy = /^\s|\s$|\s\s|[\t\r\n]/;
+// oxlint-disable-next-line no-control-regex -- those characters are the rule
+const untidy = /^\s|\s$|\s\s|[\u0000-\u001f]/;
+// oxlint-disable-next-line no-control-regex -- those characters are the rule
+const control = /[\u0000-\u0008\u000e-\u001f]/g;
 
 /** The first coding alone, where FHIR has a Coding. */
 export function toCoding(part: Part, run: Run, info: RuleInfo): Coding | undefined {

@@ -1,10 +1,11 @@
-import { decimal, type RawNumber, simpleDecimal } from '../fhir/json.ts';
+import { decimal, decimalLengthMax, type RawNumber, simpleDecimal } from '../fhir/json.ts';
 
 /** NM: an optional sign, digits, an optional point. The digits stay; only what JSON forbids (`+5`, `007`, `.5`) is rewritten. */
 export function numeric(value: string): RawNumber | number | undefined {
   const simple = simpleDecimal(value);
   if (simple !== undefined) return simple;
-  const match = numberPattern.exec(value);
+  // Longer than a FHIR decimal may be, it is kept as a text.
+  const match = value.length > decimalLengthMax ? null : numberPattern.exec(value);
   if (match === null) return undefined;
   const [, sign = '', digits = '', fraction = ''] = match;
   if (digits === '' && fraction.length < 2) return undefined;

@@ -15,6 +15,8 @@ describe('OBX-5 -> Observation.value[x], by OBX-2 (HL7 v2-to-FHIR, OBX[Observati
     ['NM', '007', '', '"valueQuantity":{"value":7}'],
     ['NM', '>1000', '', '"valueQuantity":{"value":1000,"comparator":">"}'],
     ['NM', 'pending', '', '"valueString":"pending"'],
+    ['NM', '9'.repeat(101), '', `"valueString":"${'9'.repeat(101)}"`],
+    ['CE', '\u0000A\u001bB ^x^L', '', '"code":"AB"'],
     ['NM', '5', 'widgets', '"valueQuantity":{"value":5,"unit":"widgets"}'],
     ['NM', '5', 'µmol/L', '"unit":"µmol/L","system":"http://unitsofmeasure.org","code":"umol/L"'],
     ['NM', '5', 'a^year^UCUM', '"unit":"year","system":"http://unitsofmeasure.org","code":"a"'],
