@@ -174,6 +174,7 @@ export class Links {
       const found = write === undefined ? id : idOf(write);
       if (found !== undefined) link.replace(`${type}/${found}`);
     }
+    for (const finish of new Set(this.#resolved.map(({ link }) => link.finish))) finish?.();
   }
 }
 

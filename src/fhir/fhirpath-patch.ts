@@ -5,7 +5,17 @@
  */
 import type { Property } from './definitions.ts';
 import { copyJson } from './json.ts';
-import { locate, locateList, locateParent, propertiesNamed, readPath, type Json, type Place } from './patch-path.ts';
+import {
+  locate,
+  locateList,
+  locateParent,
+  patchedOf,
+  propertiesNamed,
+  readPath,
+  type Json,
+  type Patched,
+  type Place,
+} from './patch-path.ts';
 import { primitiveCheck } from './primitives.ts';
 import { atIndex, Problem } from './problem.ts';
 import { prune } from './prune.ts';
@@ -83,7 +93,8 @@ const needs: Readonly<Record<FhirPathOperation['type'], readonly (keyof FhirPath
  * @param resource changed in place
  */
 export function applyFhirPathPatch(resource: AnyResource, operations: readonly FhirPathOperation[]): AnyResource {
-  for (const [index, operation] of operations.entries()) withPlace(index, () => apply(resource, operation));
+  const patched = patchedOf(resource);
+  for (const [index, operation] of operations.entries()) withPlace(index, () => apply(patched, operation));
   prune(resource);
   return resource;
 }
@@ -99,32 +110,32 @@ function withPlace<T>(index: number, work: () => T): T {
   }
 }
 
-function apply(resource: AnyResource, operation: FhirPathOperation): void {
-  const steps = readPath(operation.path, resource.resourceType);
+function apply(patched: Patched, operation: FhirPathOperation): void {
+  const steps = readPath(operation.path, patched.resource.resourceType);
   switch (operation.type) {
     case 'add': {
-      const parent = locateParent(resource, steps);
+      const parent = locateParent(patched, steps);
       const { property, value, extra } = valueFor(parent.type, operation.name as string, operation.value as Part);
       add(parent.value, property, value, extra);
       return;
     }
     case 'insert': {
-      const { parent, name } = locateList(resource, steps);
+      const { parent, name } = locateList(patched, steps);
       const { property, value, extra } = valueFor(parent.type, name, operation.value as Part);
       insert(parent.value, property, operation.index as number, value, extra);
       return;
     }
     case 'delete': {
       // What does not exist needs no deletion.
-      const place = single(locate(resource, steps));
+      const place = single(locate(patched, steps));
       if (place !== undefined) remove(place);
       return;
     }
     case 'replace':
-      replace(single(locate(resource, steps)), operation.value as Part);
+      replace(single(locate(patched, steps)), operation.value as Part);
       return;
     default: {
-      const { parent, name } = locateList(resource, steps);
+      const { parent, name } = locateList(patched, steps);
       move(parent.value, listed(parent.type, name), operation);
     }
   }

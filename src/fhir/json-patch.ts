@@ -18,8 +18,11 @@ export type JsonPatchOperation =
 
 /** More than an edit by hand or a difference of two versions has. */
 const operationsMax = 1_000;
-/** Characters and values that `copy` may make in all: doubling what is there would fill the memory in forty steps. */
-const copiedMax = 1_000_000;
+/**
+ * Characters and values that the operations of a patch may put into their places in all: doubling what is there would fill the
+ * memory in forty steps, and moving something large a thousand times takes as many walks through it.
+ */
+const placedMax = 3_000_000;
 
 type Json = Record<string, unknown>;
 
@@ -82,7 +85,7 @@ const unreachable = new Set(['__proto__', 'constructor', 'prototype']);
  * @throws Problem value for a path that is not there, business-rule for a `test` that fails; RFC 6902 section 5: nothing holds then
  */
 export function applyJsonPatch(document: unknown, operations: readonly JsonPatchOperation[]): unknown {
-  const budget = { left: copiedMax };
+  const budget = { left: placedMax };
   let root = document;
   for (const [index, operation] of operations.entries()) {
     try {
@@ -112,12 +115,12 @@ function apply(root: unknown, operation: JsonPatchOperation, budget: Budget): un
   switch (operation.op) {
     // Copies: later operations may change what they put there, and a patch may be applied again.
     case 'add':
-      return add(root, path, copyJson(operation.value));
+      return add(root, path, copyJson(operation.value), budget);
     case 'remove':
       remove(root, path);
       return root;
     case 'replace':
-      return replace(root, path, copyJson(operation.value));
+      return replace(root, path, copyJson(operation.value), budget);
     case 'move': {
       const { from } = operation;
       // RFC 6902 section 4.4: not into one of its own children.
@@ -127,10 +130,10 @@ function apply(root: unknown, operation: JsonPatchOperation, budget: Budget): un
       const value = valueAt(root, from);
       if (samePointer(from, path)) return root;
       remove(root, from);
-      return add(root, path, value);
+      return add(root, path, value, budget);
     }
     case 'copy':
-      return add(root, path, copy(valueAt(root, operation.from), budget));
+      return add(root, path, copy(valueAt(root, operation.from), budget), budget);
     default:
       if (!equals(valueAt(root, path), operation.value)) {
         throw new Problem('business-rule', 'the test failed', {
@@ -177,8 +180,8 @@ function holderOf(root: unknown, path: Pointer): { holder: Json | unknown[]; las
   return { holder, last: path.at(-1) as string };
 }
 
-function add(root: unknown, path: Pointer, value: unknown): unknown {
-  requireShallow(value, jsonDepthMax - path.length);
+function add(root: unknown, path: Pointer, value: unknown, budget: Budget): unknown {
+  requireShallow(value, jsonDepthMax - path.length, budget);
   if (path.length === 0) return value;
   const { holder, last } = holderOf(root, path);
   if (Array.isArray(holder)) holder.splice(last === '-' ? holder.length : indexOf(last, holder.length), 0, value);
@@ -194,8 +197,8 @@ function remove(root: unknown, path: Pointer): void {
   else throw absent();
 }
 
-function replace(root: unknown, path: Pointer, value: unknown): unknown {
-  requireShallow(value, jsonDepthMax - path.length);
+function replace(root: unknown, path: Pointer, value: unknown, budget: Budget): unknown {
+  requireShallow(value, jsonDepthMax - path.length, budget);
   if (path.length === 0) return value;
   const { holder, last } = holderOf(root, path);
   if (Array.isArray(holder)) holder[indexOf(last, holder.length - 1)] = value;
@@ -205,15 +208,20 @@ function replace(root: unknown, path: Pointer, value: unknown): unknown {
 }
 
 /** Nothing recursive may ever see a document that a patch made deep. */
-function requireShallow(value: unknown, levels: number): void {
+function requireShallow(value: unknown, levels: number, budget: Budget): void {
+  spend(budget, 1);
   if (!isContainer(value)) return;
   if (levels <= 0) throw new Problem('structure', `the result is nested deeper than ${jsonDepthMax} levels`);
-  for (const child of Object.values(value)) requireShallow(child, levels - 1);
+  for (const child of Object.values(value)) requireShallow(child, levels - 1, budget);
+}
+
+function spend(budget: Budget, count: number): void {
+  budget.left -= count;
+  if (budget.left < 0) throw new Problem('too-costly', `a patch places at most ${placedMax} characters and values`);
 }
 
 function copy(value: unknown, budget: Budget): unknown {
-  budget.left -= typeof value === 'string' ? value.length + 1 : 1;
-  if (budget.left < 0) throw new Problem('too-costly', `a patch copies at most ${copiedMax} characters and values`);
+  spend(budget, typeof value === 'string' ? value.length + 1 : 1);
   if (!isContainer(value)) return value;
   if (Array.isArray(value)) return value.map((item) => copy(item, budget));
   return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, copy(held, budget)]));

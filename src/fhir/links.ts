@@ -7,13 +7,15 @@
  */
 import { propertiesOf } from './definitions.ts';
 
-/** One place; several links of one narrative share theirs. */
+/** One place; the links of one narrative share theirs. */
 export interface Link {
   /** What is linked to, as sent. */
   readonly text: string;
   readonly isReference: boolean;
   /** Puts an address into the place of the text; again and again, as what it is becomes known. */
   replace(address: string): void;
+  /** Of a narrative, the same for all its links: writes it anew, once, after they were replaced. */
+  readonly finish?: () => void;
 }
 
 type Json = Record<string, unknown>;
@@ -99,20 +101,24 @@ function typeOf(type: string, name: string): string | undefined {
 }
 
 /** `<a href="...">` and `<img src="...">`. */
-const attribute = /(<(?:a|img)\b[^>]*?\b(?:href|src)\s*=\s*)(["'])([^"']*)\2/gi;
+// Up to the next `<`: a text of nothing but tags that do not end is read once.
+const attribute = /(<(?:a|img)\b[^<>]*?\b(?:href|src)\s*=\s*)(["'])([^"']*)\2/gi;
 
 function narrativeLinks(holder: Json, div: string, mayLink: (text: string) => boolean): Link[] {
   if (!div.includes('href') && !div.includes('src')) return [];
   const addresses = new Map<string, string>();
   const found = new Set(Array.from(div.matchAll(attribute), ([, , , text = '']) => text).filter(mayLink));
+  const finish = (): void => {
+    holder['div'] = div.replace(attribute, (whole, start: string, quote: string, one: string) =>
+      addresses.has(one) ? `${start}${quote}${addresses.get(one)}${quote}` : whole,
+    );
+  };
   return Array.from(found, (text) => ({
     text,
     isReference: false,
     replace: (address) => {
       addresses.set(text, address);
-      holder['div'] = div.replace(attribute, (whole, start: string, quote: string, one: string) =>
-        addresses.has(one) ? `${start}${quote}${addresses.get(one)}${quote}` : whole,
-      );
     },
+    finish,
   }));
 }

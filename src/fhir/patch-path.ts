@@ -35,6 +35,26 @@ type Step =
   | { readonly kind: 'where'; readonly criteria: string }
   | { readonly kind: 'ofType'; readonly type: string };
 
+/** A resource that is patched, and how much may still be looked at to find the places that are meant. */
+export interface Patched {
+  readonly resource: AnyResource;
+  left: number;
+}
+
+/** Elements that the paths of one patch pass through: some hundred milliseconds, however long a list and however many operations. */
+const passedMax = 1_000_000;
+/** What asking a condition of an element costs beside passing it. */
+const evaluationCost = 100;
+
+export function patchedOf(resource: AnyResource): Patched {
+  return { resource, left: passedMax };
+}
+
+function spend(patched: Patched, count: number): void {
+  patched.left -= count;
+  if (patched.left < 0) throw new Problem('too-costly', 'the paths of the patch pass through too many elements');
+}
+
 /** Longer than any path to an element with its conditions; bounds the work of matching it. */
 const pathLengthMax = 1_000;
 
@@ -94,11 +114,11 @@ function endOfQuote(text: string, start: number): number {
 function stepsOf(call: string, argument: string): Step[] {
   switch (call) {
     case 'where':
-      return [{ kind: 'where', criteria: argument }];
+      return [{ kind: 'where', criteria: bounded(argument) }];
     case 'extension':
       return [
         { kind: 'child', name: 'extension' },
-        { kind: 'where', criteria: `url = ${argument}` },
+        { kind: 'where', criteria: bounded(`url = ${argument}`) },
       ];
     case 'ofType':
     case 'as':
@@ -109,23 +129,42 @@ function stepsOf(call: string, argument: string): Step[] {
   }
 }
 
+/** What a condition may call: nothing that walks the whole resource, or reads a regular expression. */
+const functions: ReadonlySet<string | undefined> = new Set(
+  'exists empty not hasValue count first last startsWith endsWith contains lower upper length where extension ofType is as'.split(
+    ' ',
+  ),
+);
+
+function bounded(criteria: string): string {
+  const code = criteria.replace(/'(?:[^'\\]|\\.)*'/g, "''");
+  const called = Array.from(code.matchAll(/([A-Za-z_]\w*)\s*\(/g), ([, name]) => name);
+  if (!code.includes('%') && called.every((name) => functions.has(name) || operators.has(name))) return criteria;
+  throw new Problem('not-supported', 'the condition in the path calls what a patch does not evaluate', {
+    hint: `It may compare elements and call ${[...functions].join(', ')}.`,
+  });
+}
+/** Words before a parenthesis that are no call. */
+const operators: ReadonlySet<string | undefined> = new Set(['and', 'or', 'xor', 'implies', 'in', 'div', 'mod']);
+
 /** Every element the steps lead to, in order. */
-export function locate(resource: AnyResource, steps: readonly Step[]): Place[] {
+export function locate(patched: Patched, steps: readonly Step[]): Place[] {
   let places: Place[] | undefined;
   for (const step of steps) {
     if (step.kind === 'child') {
-      const parents = places === undefined ? [rootOf(resource)] : places.flatMap(parentOf);
+      const parents = places === undefined ? [rootOf(patched)] : places.flatMap(parentOf);
       places = parents.flatMap((parent) => childrenOf(parent, step.name));
+      spend(patched, places.length);
     } else if (places === undefined) throw unplaceable();
-    else places = narrow(places, step, resource);
+    else places = narrow(places, step, patched);
   }
   return places ?? [];
 }
 
 /** The one element that children are added to. @throws Problem value when there is none, or several */
-export function locateParent(resource: AnyResource, steps: readonly Step[]): Parent {
-  if (steps.length === 0) return rootOf(resource);
-  const parents = locate(resource, steps).flatMap(parentOf);
+export function locateParent(patched: Patched, steps: readonly Step[]): Parent {
+  if (steps.length === 0) return rootOf(patched);
+  const parents = locate(patched, steps).flatMap(parentOf);
   const [parent, ...more] = parents;
   if (parent === undefined) throw new Problem('value', 'there is nothing at this path');
   if (more.length > 0) throw new Problem('multiple-matches', 'the path leads to several elements');
@@ -133,13 +172,13 @@ export function locateParent(resource: AnyResource, steps: readonly Step[]): Par
 }
 
 /** The list that the last step names. @throws Problem */
-export function locateList(resource: AnyResource, steps: readonly Step[]): { parent: Parent; name: string } {
+export function locateList(patched: Patched, steps: readonly Step[]): { parent: Parent; name: string } {
   const last = steps.at(-1);
   if (last?.kind !== 'child') throw new Problem('value', 'the path leads to no list');
-  return { parent: locateParent(resource, steps.slice(0, -1)), name: last.name };
+  return { parent: locateParent(patched, steps.slice(0, -1)), name: last.name };
 }
 
-function rootOf(resource: AnyResource): Parent {
+function rootOf({ resource }: Patched): Parent {
   return { type: resource.resourceType, value: resource };
 }
 
@@ -168,7 +207,7 @@ function childrenOf({ type, value: holder }: Parent, name: string): Place[] {
   });
 }
 
-function narrow(places: readonly Place[], step: Exclude<Step, { kind: 'child' }>, resource: AnyResource): Place[] {
+function narrow(places: readonly Place[], step: Exclude<Step, { kind: 'child' }>, patched: Patched): Place[] {
   switch (step.kind) {
     case 'index': {
       const place = places.at(step.at);
@@ -177,13 +216,15 @@ function narrow(places: readonly Place[], step: Exclude<Step, { kind: 'child' }>
     case 'ofType':
       return places.filter(({ property }) => property.type.toLowerCase() === step.type.toLowerCase());
     default:
-      return places.filter(({ property, value }) => holds(step.criteria, property.type, value, resource));
+      return places.filter(({ property, value }) => holds(step.criteria, property.type, value, patched));
   }
 }
 
-function holds(criteria: string, type: string, value: unknown, resource: AnyResource): boolean {
+function holds(criteria: string, type: string, value: unknown, patched: Patched): boolean {
+  spend(patched, evaluationCost);
   try {
-    const results = evaluate(criteria, type, value, resource);
+    // What a condition may say looks at the element alone.
+    const results = evaluate(criteria, type, value, { resourceType: patched.resource.resourceType });
     return results.length === 1 && results[0]?.value === true;
   } catch (cause) {
     throw new Problem('value', 'the condition in the path cannot be evaluated', { cause });

@@ -9,7 +9,9 @@ import { isRawNumber } from './json.ts';
 export function prune(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || isRawNumber(value)) return true;
   if (Array.isArray(value)) {
-    for (let at = value.length - 1; at >= 0; at--) if (!prune(value[at])) value.splice(at, 1);
+    let kept = 0;
+    for (const item of value as unknown[]) if (prune(item)) value[kept++] = item;
+    value.length = kept;
     return value.some((item) => item !== null);
   }
   const object = value as Record<string, unknown>;

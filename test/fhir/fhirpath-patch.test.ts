@@ -323,6 +323,33 @@ describe('FHIRPath Patch (R4 fhirpatch.html)', () => {
     it(`refuses ${title}: ${code}`, () => refuses(code, () => patched(before, one)));
   }
 
+  for (const criteria of [
+    '%resource.id.exists()',
+    'descendants().exists()',
+    'repeat(extension).exists()',
+    "value.matches('(a+)+b')",
+    'trace(value)',
+  ]) {
+    it(`a condition does not walk the resource or read expressions: where(${criteria}) (LEAKS 46)`, () => {
+      const one = { type: 'delete', path: `Patient.identifier.where(${criteria})` };
+      refuses('not-supported', () => patched(identifiers('1'), one));
+    });
+  }
+
+  it('quoted text in a condition is no call', () => {
+    const one = { type: 'delete', path: "Patient.identifier.where(value = 'repeat(%x)')" };
+    assert.deepEqual(patched(identifiers('1', 'repeat(%x)'), one), identifiers('1'));
+  });
+
+  it('conditions of one patch are asked of a bounded number of elements', () => {
+    const many = identifiers(...Array.from({ length: 6_000 }, (_, n) => String(n)));
+    const one = { type: 'delete', path: "Patient.identifier.where(value = '1')" };
+    refuses('too-costly', () => patched(many, one, one));
+    const add = { type: 'add', path: 'Patient.identifier[0]', name: 'use', value: { valueCode: 'old' } };
+    const replace = { type: 'replace', path: 'Patient.identifier[0].use', value: { valueCode: 'usual' } };
+    refuses('too-costly', () => patched(many, add, ...Array.from({ length: 200 }, () => replace)));
+  });
+
   it('operations are applied in order, and the one that fails is named', () => {
     const operations = [
       { type: 'add', path: 'Patient', name: 'name', value: { valueHumanName: { family: 'Li' } } },

@@ -158,6 +158,14 @@ describe('JSON Patch', () => {
     refuses('structure', () => patched({ a: 1 }, deep));
   });
 
+  it('moving something large again and again ends at a bound (LEAKS 46)', () => {
+    const moves = Array.from({ length: 500 }, () => [
+      { op: 'move', from: '/a', path: '/b' },
+      { op: 'move', from: '/b', path: '/a' },
+    ]).flat();
+    refuses('too-costly', () => patched({ a: Array.from({ length: 10_000 }, (_, n) => n) }, moves));
+  });
+
   it('numbers keep their digits', () => {
     const document = parseJson('{"value":1.50}');
     const operations = readJsonPatch(
