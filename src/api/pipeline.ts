@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { auditEntries, type AuditContext, type AuditEntry } from '../access/audit.ts';
+import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
 import { typeCode } from '../fhir/types.ts';
 import { incomingOf } from './incoming.ts';
@@ -74,7 +75,8 @@ export function contextOf(
     principal,
     interaction: interaction.recordedAs ?? interaction.code,
     ...(type === '' ? {} : { type }),
-    ...(id === '' ? {} : { id }),
+    // What cannot be an id names nothing, and may not even be text that the database takes.
+    ...(idPattern.test(id) ? { id } : {}),
     correlationId,
     at: facade.now(),
   };

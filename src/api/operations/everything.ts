@@ -39,8 +39,8 @@ export const patientEverything: OperationInteraction = {
     const { id } = call.incoming;
     const patient = id === '' ? ownPatient(call) : id;
     return planEverything(call, input, patient, async (tx) => {
-      const patients = idPattern.test(patient) ? await samePerson(tx, patient) : [];
-      return { patients };
+      if (!idPattern.test(patient)) throw unknown();
+      return { patients: await samePerson(tx, patient) };
     });
   },
 };

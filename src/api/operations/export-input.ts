@@ -46,7 +46,7 @@ export async function readExportInput(call: Call, level: ExportRequest['level'])
   }
   const types = typesOf(call, input);
   const typeFilters = typeFiltersOf(call, input, types);
-  const elements = input.list('_elements');
+  const elements = elementsOf(input);
   const since = dateOf(input, '_since')?.low;
   const patients = patientsOf(call, input, level);
   return {
@@ -91,6 +91,15 @@ function typesOf({ principal }: Call, input: OperationInput): string[] | undefin
   }
   if (types.length === 0) return undefined;
   return associated.length > 0 && !types.includes('Provenance') ? [...types, 'Provenance'] : types;
+}
+
+function elementsOf(input: OperationInput): string[] {
+  const elements = input.list('_elements');
+  if (elements.every((element) => /^[A-Za-z]\w*(\.\w+)?$/.test(element))) return elements;
+  throw new HttpProblem(400, 'value', '_elements are names of elements', {
+    expression: '_elements',
+    hint: 'Write name or Patient.name.',
+  });
 }
 
 function typeFiltersOf(
@@ -151,7 +160,7 @@ function patientsOf(
     throw new HttpProblem(400, 'too-costly', `at most ${patientsMax} patients`, { expression: 'patient' });
   }
   return values.map((value) => {
-    const text = (value as { reference?: unknown }).reference;
+    const text = (value as { reference?: unknown } | null)?.reference;
     const found = typeof text === 'string' ? readReferenceAt(text, facade.base) : undefined;
     if (found?.type === 'Patient' && found.url === undefined && idPattern.test(found.id ?? ''))
       return found.id as string;

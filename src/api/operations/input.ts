@@ -110,9 +110,9 @@ export function dateOf(input: OperationInput, name: string): DateInterval | unde
 }
 
 function textOf(name: string, value: unknown): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string' && !value.includes('\0')) return value;
   if (typeof value === 'boolean' || typeof value === 'number') return String(value);
-  throw new Problem('value', `${name} is not of a primitive type`, { expression: name });
+  throw new Problem('value', `${name} is no text of a primitive type`, { expression: name });
 }
 
 /**
@@ -165,7 +165,7 @@ function readParameters(parameters: AnyResource): Given[] {
     const values = Object.keys(parameter).filter((key) => /^(value[A-Z]\w*|resource|part)$/.test(key));
     const [key, ...more] = values;
     // FHIR R4 parameters.html inv-1: a value, a resource or parts, one of them.
-    if (key === undefined || more.length > 0) {
+    if (key === undefined || more.length > 0 || parameter[key] === null) {
       throw new Problem('invariant', 'a parameter has one of value, resource and part', { expression });
     }
     return { name: parameter['name'], value: parameter[key] };

@@ -94,4 +94,72 @@ describe('operations (R4 operations.html)', () => {
     assert.match(text, /"display":"Patient\/\$meta"/);
     assert.match(text, /"outcomeDesc":"1 record \(\$meta\), allowed by source"/);
   });
+
+  describe('what cannot be meant is refused, never an error of the hub', () => {
+    const texts = ['%00', 'a%00b', '%ff', '', ',', '-1', '9'.repeat(40), '2026-02-30', '{}', "'", '__proto__', '*'];
+    const inputs: [string, string[]][] = [
+      ['Patient/p/$everything', ['_type', 'start', '_since', '_count', '_cursor']],
+      ['Observation/$lastn?patient=p&category=x', ['max', 'code', 'date', '_elements']],
+      ['DocumentReference/$docref?patient=p', ['start', 'type', 'on-demand', 'profile']],
+      ['$export', ['_since', '_typeFilter', '_outputFormat', 'includeAssociatedData']],
+      ['$meta', ['x']],
+    ];
+    for (const [path, names] of inputs) {
+      it(`the parameters of ${path}`, async () => {
+        const asked = names.flatMap((name) =>
+          texts.map((text) => `${path}${path.includes('?') ? '&' : '?'}${name}=${text}`),
+        );
+        const answers = await Promise.all(asked.map((url) => send('GET', url)));
+        assert.deepEqual(
+          asked.filter((_, index) => (answers[index]?.status ?? 500) >= 500),
+          [],
+        );
+      });
+    }
+
+    it('ids that are none: the same 404 as for unknown ones', async () => {
+      const ids = ['%00', 'a%00', 'x'.repeat(65), '%20'];
+      const paths = ids.flatMap((id) => [
+        `Patient/${id}/$everything`,
+        `Encounter/${id}/$everything`,
+        `Group/${id}/$export`,
+        `Patient/${id}/$meta`,
+        `_export/${id}`,
+        `_export/${id}/${id}`,
+      ]);
+      const answers = await Promise.all(paths.map((path) => send('GET', path)));
+      assert.deepEqual(
+        paths.filter((_, index) => answers[index]?.status !== 404),
+        [],
+      );
+    });
+
+    it('parameters of a body', async () => {
+      const given = [null, 1, [], {}, { name: null }, { name: 'x' }, { name: 'x', part: [] }];
+      const named = ['meta', 'patient', '_type', '_elements', '_typeFilter', 'max'].flatMap((name) =>
+        [null, 7, [], {}, 'a\u0000', { tag: [null] }, { profile: [{}] }].map((value) => ({ name, valueString: value })),
+      );
+      const paths = [
+        'Patient/p/$meta-add',
+        'Patient/p/$meta-delete',
+        'Patient/p/$everything',
+        'Observation/$lastn',
+        'Patient/$export',
+      ];
+      const asked = paths.flatMap((path) => [...given, ...named].map((parameter) => ({ path, parameter })));
+      const answers = await Promise.all(
+        asked.map(({ path, parameter }) => send('POST', path, { resourceType: 'Parameters', parameter: [parameter] })),
+      );
+      assert.deepEqual(
+        asked.filter((_, index) => (answers[index]?.status ?? 500) >= 500),
+        [],
+      );
+    });
+
+    const send = async (method: string, path: string, body?: object): Promise<{ status: number }> =>
+      hub.send(method, path, hospital, {
+        headers: { prefer: 'respond-async' },
+        ...(body === undefined ? {} : { body }),
+      });
+  });
 });
