@@ -9,7 +9,7 @@ import { parseCriterion } from './search-chain.ts';
 import { compartmentFilter, membersOf, type Compartment } from './search-compartment.ts';
 import { pairsOf, type SearchContext, type SearchOptions } from './search-context.ts';
 import { requireWhole, takeInclude } from './search-include.ts';
-import type { Branch, Filter, Include, SearchRequest } from './search-request.ts';
+import type { Branch, Filter, Include, SearchRequest, SortKey } from './search-request.ts';
 import { parseResults, takeResult } from './search-results.ts';
 import { resourceTypes, typeCode } from './types.ts';
 
@@ -29,13 +29,8 @@ export function parseSearchOfTypes(
   compartment?: Compartment,
 ): SearchRequest {
   const pairs = pairsOf(query);
-  const named = typesNamed(pairs, options.unserved);
-  const members = compartment && membersOf(compartment).filter((type) => !options.unserved.has(type));
-  const types =
-    named === undefined
-      ? (members ?? resourceTypes.filter((type) => !options.unserved.has(type)))
-      : inside(named, members);
-  const context: Omit<SearchContext, 'type'> = { ...options, issues: [], parameters: [] };
+  const types = typesSearched(pairs, options.unserved, compartment);
+  const context: TypesContext = { ...options, issues: [], parameters: [] };
   const results = new Map<string, string>();
   const includes: Include[] = [];
   const criteria: [string, string][] = [];
@@ -46,15 +41,42 @@ export function parseSearchOfTypes(
       criteria.push([name, value]);
     }
   }
-  const isNarrow = compartment !== undefined || named !== undefined || criteria.some(([name]) => name === '_id');
-  if (!isNarrow) {
+  const isCommonAlone = criteria.every(([name]) => isCommon(name)) && isCommonSort(results.get('_sort'));
+  const groups = isCommonAlone ? [types] : eachOf(types);
+  const filters = readCriteria(criteria, groups, context);
+  const { sorts, ...shape } = readShape(results, groups, context);
+  requireWhole(includes, shape.summary);
+  const branches = groups.map((group, at): Branch => ({
+    types: group,
+    filters: [...(compartment === undefined ? [] : [compartmentFilter(compartment, group)]), ...(filters[at] ?? [])],
+    sort: sorts[at] ?? [],
+  }));
+  const { parameters, issues } = context;
+  return { type: '', filters: [], branches, includes, ...shape, parameters, issues };
+}
+
+type TypesContext = Omit<SearchContext, 'type'>;
+type Pairs = readonly (readonly [string, string])[];
+/** Types that are searched alike. */
+type Groups = readonly (readonly string[])[];
+
+/** @throws Problem too-costly when nothing says which types, and no id which resources */
+function typesSearched(pairs: Pairs, unserved: ReadonlySet<string>, compartment: Compartment | undefined): string[] {
+  const named = typesNamed(pairs, unserved);
+  const members = compartment && membersOf(compartment).filter((type) => !unserved.has(type));
+  if (named !== undefined) return inside(named, members);
+  if (members !== undefined) return members;
+  if (!pairs.some(([name, value]) => name === '_id' && value !== '')) {
     throw new Problem('too-costly', 'a search of the whole server needs its types', {
       expression: '_type',
       hint: 'Name them: _type=Patient,Observation.',
     });
   }
-  const groups =
-    criteria.every(([name]) => isCommon(name)) && isCommonSort(results.get('_sort')) ? [types] : eachOf(types);
+  return resourceTypes.filter((type) => !unserved.has(type));
+}
+
+/** For each group the filters that all of them know. */
+function readCriteria(criteria: Pairs, groups: Groups, context: TypesContext): Filter[][] {
   const filters = groups.map((): Filter[] => []);
   for (const [name, value] of criteria) {
     const found = parseForAll(name, value, groups, context);
@@ -62,31 +84,27 @@ export function parseSearchOfTypes(
     context.parameters.push([name, value]);
     found.forEach((filter, at) => filters[at]?.push(filter));
   }
-  const shapes = groups.map(([type = '']) => parseResults(results, { ...context, type }));
-  const branches = groups.map((group, at): Branch => ({
-    types: group,
-    filters: [...(compartment === undefined ? [] : [compartmentFilter(compartment, group)]), ...(filters[at] ?? [])],
-    sort: shapes[at]?.sort ?? [],
-  }));
-  const { sort: _, ...shape } = shapes[0] as (typeof shapes)[number];
-  requireWhole(includes, shape.summary);
-  return {
-    type: '',
-    filters: [],
-    sort: [],
-    branches,
-    includes,
-    ...shape,
-    parameters: context.parameters,
-    issues: context.issues,
-  };
+  return filters;
+}
+
+/** The shape of the answer, and for each group the keys of the order that all of them know. */
+function readShape(
+  results: ReadonlyMap<string, string>,
+  groups: Groups,
+  context: TypesContext,
+): ReturnType<typeof parseResults> & { readonly sorts: readonly SortKey[][] } {
+  const issues: Problem[] = [];
+  const shapes = groups.map(([type = '']) => parseResults(results, { ...context, issues, type }));
+  const named = new Map(issues.map((problem) => [problem.expression?.join(), problem]));
+  context.issues.push(...named.values());
+  const isKnown = ({ param: { code } }: SortKey): boolean =>
+    shapes.every(({ sort }) => sort.some(({ param }) => param.code === code));
+  const [first] = shapes as [(typeof shapes)[number]];
+  return { ...first, sort: [], sorts: shapes.map(({ sort }) => sort.filter(isKnown)) };
 }
 
 /** @throws Problem value for what is no type, not-supported for what is not searched here */
-function typesNamed(
-  pairs: readonly (readonly [string, string])[],
-  unserved: ReadonlySet<string>,
-): string[] | undefined {
+function typesNamed(pairs: Pairs, unserved: ReadonlySet<string>): string[] | undefined {
   const values = pairs.filter(([name, value]) => name === '_type' && value !== '').map(([, value]) => value);
   const [value] = values;
   if (value === undefined) return undefined;
@@ -135,7 +153,7 @@ function eachOf(types: readonly string[]): string[][] {
 function takeIncludes(
   name: string,
   value: string,
-  { types, includes, context }: { types: readonly string[]; includes: Include[]; context: Omit<SearchContext, 'type'> },
+  { types, includes, context }: { types: readonly string[]; includes: Include[]; context: TypesContext },
 ): boolean {
   if (!/^_(rev)?include(:|$)/.test(name)) return false;
   if (value !== '*') return takeInclude(name, value, includes, { ...context, type: types[0] as string });
@@ -145,12 +163,7 @@ function takeIncludes(
 }
 
 /** A filter for each group; undefined when one of them does not know the parameter, which lenient handling names once. */
-function parseForAll(
-  name: string,
-  value: string,
-  groups: readonly (readonly string[])[],
-  context: Omit<SearchContext, 'type'>,
-): Filter[] | undefined {
+function parseForAll(name: string, value: string, groups: Groups, context: TypesContext): Filter[] | undefined {
   const filters: Filter[] = [];
   for (const [type = ''] of groups) {
     const filter = parseCriterion(name, value, { ...context, type });

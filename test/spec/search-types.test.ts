@@ -205,6 +205,8 @@ describe('search over several types, and in compartments', () => {
   const refused: [path: string, code: string][] = [
     ['?', 'too-costly'],
     ['?_tag=blue', 'too-costly'],
+    ['?_id=', 'too-costly'],
+    ['?_id:not=a', 'too-costly'],
     ['?_type=Nothing', 'value'],
     ['?_type=Patient&_type=Observation', 'invalid'],
     ['?_type=AuditEvent,Patient', 'not-supported'],
@@ -288,6 +290,21 @@ describe('search over several types, and in compartments', () => {
       assert.equal(new Set(seen).size, seen.length);
     });
   }
+
+  it('lenient: an order that one of the types does not know is none, and named once', () => {
+    const { branches, issues } = read(
+      '?_type=Observation,Patient,Encounter&_sort=name,-_lastUpdated&patient=a',
+      'lenient',
+    );
+    assert.deepEqual(
+      branches?.map(({ sort }) => sort.map(({ param }) => param.code)),
+      [['_lastUpdated'], ['_lastUpdated'], ['_lastUpdated']],
+    );
+    assert.deepEqual(
+      issues.map(({ expression }) => expression?.join()),
+      ['patient', '_sort:name'],
+    );
+  });
 
   describe('compartment definitions', () => {
     for (const type of compartmentTypes) {
