@@ -40,11 +40,12 @@ export interface Following {
   close(): void;
 }
 
-/** Registers this release, and keeps the parameters of this process as the database has them. */
+/** Registers this release (in an empty database there is nothing to read again), and keeps the parameters of this process. */
 export async function followIndex(db: Database): Promise<Following> {
   await db.query(sql`
-    insert into index_revision (code_version)
-    select ${indexVersion}::int where not exists (select from index_revision where code_version >= ${indexVersion})`);
+    insert into index_revision (code_version, completed_at)
+    select ${indexVersion}::int, case when not exists (select from resource) then now() end
+    where not exists (select from index_revision where code_version >= ${indexVersion})`);
   known = -1;
   let looking: Promise<void> = Promise.resolve();
   // One after the other: an older answer must not come after a newer one.

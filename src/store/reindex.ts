@@ -13,8 +13,10 @@ import { currentRevision, followMs, indexVersion } from './index-revision.ts';
 import { lockRows, updateIndex, type Key } from './rows.ts';
 import { everything } from './visibility.ts';
 
-/** Rows of a batch: 7 ms of this process, and as long are they locked. */
+/** Rows indexed in a batch: 7 ms of this process, and as long are they locked. */
 const batchMax = 100;
+/** Rows looked at in a batch: most were written under the new index where little is left to do. */
+const pageMax = 1_000;
 /** Until every process has seen the revision, rows are still written under the one before. */
 const graceMsDefault = 3 * followMs;
 
@@ -50,9 +52,11 @@ export async function reindexBatch(
     // Rows are indexed by what this process knows: that must be the revision, and not one that came since.
     if (revision.code_version !== indexVersion || currentRevision() !== revision.revision) return 'busy';
     const isRest = revision.at_bucket > bucketMax;
-    const rows = await tx.query<BatchRow>(isRest ? selectRest(revision) : selectNext(revision));
+    const page = await tx.query<BatchRow>(isRest ? selectRest(revision) : selectNext(revision));
+    const left = page.findIndex(({ is_stale: isLeft, body }) => isLeft && body === null);
+    const rows = left < 0 ? page : page.slice(0, left);
     const indexed = await indexAgain(tx, rows.filter((row) => row.body !== null) as StaleRow[], revision.revision);
-    await move(tx, revision, rows, indexed);
+    await move(tx, revision, { rows, isEnd: left < 0 && page.length < (isRest ? 1 : pageMax), indexed });
     return {
       revision: revision.revision,
       rowsRead: revision.rows_read + rows.length,
@@ -80,7 +84,8 @@ interface BatchRow {
   type: number;
   id: string;
   version: number;
-  /** null: nothing to do. */
+  is_stale: boolean;
+  /** null: nothing to do, or not in this batch. */
   body: string | null;
 }
 type StaleRow = BatchRow & { body: string };
@@ -94,19 +99,24 @@ function isStale({ revision, types }: RevisionRow): Sql {
   return sql`r.index_revision < ${revision} and not r.is_deleted and ${ofType} and ${visible}`;
 }
 
-/** In the order of the key, all rows, so that a batch takes as long where none is stale. */
+/** In the order of the key, all rows, so that a batch takes no longer where none is stale. */
 function selectNext(revision: RevisionRow): Sql {
   const { at_bucket: bucket, at_type: type, at_id: id } = revision;
   return sql`
-    select r.bucket, r.type, r.id, r.version, case when ${isStale(revision)} then r.body end as body
-    from resource r where (r.bucket, r.type, r.id) > (${bucket}, ${type}::smallint, ${id})
-    order by r.bucket, r.type, r.id limit ${batchMax}`;
+    select p.bucket, p.type, p.id, p.version, p.is_stale,
+      case when p.is_stale and count(*) filter (where p.is_stale) over (order by p.bucket, p.type, p.id) <= ${batchMax}
+        then p.body end as body
+    from (
+      select r.bucket, r.type, r.id, r.version, r.body, ${isStale(revision)} as is_stale
+      from resource r where (r.bucket, r.type, r.id) > (${bucket}, ${type}::smallint, ${id})
+      order by r.bucket, r.type, r.id limit ${pageMax}) p
+    order by p.bucket, p.type, p.id`;
 }
 
 /** Rows behind the mark that a process wrote which did not know of the revision yet. */
 function selectRest(revision: RevisionRow): Sql {
   return sql`
-    select r.bucket, r.type, r.id, r.version, r.body from unnest(array(
+    select r.bucket, r.type, r.id, r.version, true as is_stale, r.body from unnest(array(
       select distinct t from unnest(${revision.types ?? allTypes}::smallint[]) t)) t (type)
     cross join lateral (
       select * from resource r
@@ -138,18 +148,24 @@ async function indexAgain(tx: Tx, rows: readonly StaleRow[], revision: number): 
   return indexed.length;
 }
 
-async function move(tx: Tx, revision: RevisionRow, rows: readonly BatchRow[], indexed: number): Promise<void> {
+interface Batch {
+  /** What was looked at. */
+  readonly rows: readonly BatchRow[];
+  readonly isEnd: boolean;
+  readonly indexed: number;
+}
+
+async function move(tx: Tx, revision: RevisionRow, { rows, isEnd, indexed }: Batch): Promise<void> {
   const isRest = revision.at_bucket > bucketMax;
   const last = rows.at(-1);
-  const isEnd = rows.length < batchMax || (revision.types?.length ?? 1) === 0;
-  const isDone = isRest ? rows.length === 0 : isEnd && revision.types?.length === 0;
+  const isEmpty = revision.types?.length === 0;
   const [bucket, type, id] =
-    isRest || isEnd || last === undefined ? [bucketMax + 1, 0, ''] : [last.bucket, last.type, last.id];
+    isRest || isEnd || isEmpty || last === undefined ? [bucketMax + 1, 0, ''] : [last.bucket, last.type, last.id];
   await tx.query(sql`
     update index_revision set at_bucket = ${bucket}, at_type = ${type}::smallint, at_id = ${id},
       rows_read = rows_read + ${rows.length}, rows_indexed = rows_indexed + ${indexed}
     where revision = ${revision.revision}`);
-  if (!isDone) return;
+  if (!isEmpty && !(isRest && isEnd)) return;
   await tx.query(sql`
     update index_revision set completed_at = now() where revision <= ${revision.revision} and completed_at is null`);
 }

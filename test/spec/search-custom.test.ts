@@ -86,9 +86,9 @@ describe('SearchParameter resources (R4 searchparameter.html)', () => {
     await world.write(Array.from({ length: 250 }, (_, n) => patient(`many-${n}`, 'miao')));
     await put(parameter('tribe'));
     const first = await reindexBatch(world.database, { graceMs: 0 });
-    assert.ok(typeof first === 'object' && first.rowsRead === 100);
+    assert.ok(typeof first === 'object' && first.rowsIndexed === 100);
     const second = await reindexBatch(world.database, { graceMs: 0 });
-    assert.ok(typeof second === 'object' && second.rowsRead === 200);
+    assert.ok(typeof second === 'object' && second.rowsIndexed === 200);
     await reindexAll();
     await index.refresh();
     assert.equal((await world.find('Patient', 'tribe=miao&_count=1000')).length, 250);
