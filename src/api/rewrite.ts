@@ -86,6 +86,11 @@ export class Links {
     if (this.#conditions.has(text)) return;
     const mark = text.indexOf('?');
     try {
+      if (this.#conditions.size >= conditionsMax) {
+        throw new HttpProblem(413, 'too-costly', `a transaction has at most ${conditionsMax} conditional references`, {
+          hint: 'Search first and refer by id, or send several Bundles.',
+        });
+      }
       const condition = readCondition(text.slice(0, mark), text.slice(mark + 1), server);
       this.#conditions.set(text, { condition, at });
     } catch (error) {
@@ -194,6 +199,8 @@ async function recordSearch(call: Call, condition: Condition, rows: readonly Fou
   await facade.audit.record(auditEntries(context, shown));
 }
 
+/** Different ones: each is a search. A record of Synthea has some two hundred. */
+export const conditionsMax = 1_000;
 /** Searches of one transaction at the same time: others use the same connections. */
 const searchesMax = 16;
 

@@ -1,6 +1,8 @@
 /** batch and transaction. @see https://hl7.org/fhir/R4/http.html#transaction */
 import assert from 'node:assert/strict';
 import { entriesMax } from '../../src/api/entry.ts';
+import { bodyBytesMax } from '../../src/api/incoming.ts';
+import { conditionsMax } from '../../src/api/rewrite.ts';
 import { sql } from '../../src/db/sql.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';
@@ -343,6 +345,14 @@ describe('http.html#transaction', () => {
       );
     });
 
+    it(`more than ${conditionsMax} different ones: 413, before any is looked up`, async () => {
+      const related = Array.from({ length: conditionsMax + 1 }, (_, n) => ({
+        reference: `Encounter?identifier=urn:x|${n}`,
+      }));
+      const response = await transact(post(about('Patient/x', { partOf: related })));
+      assert.deepEqual([response.status, response.json['issue'][0].code], [413, 'too-costly'], response.text);
+    });
+
     it('outside of a transaction they are no references', async () => {
       const response = await hub.send('POST', 'Observation', hospital, { body: about('Patient?identifier=x') });
       assert.equal(response.status, 422);
@@ -555,6 +565,11 @@ describe('http.html#transaction', () => {
         assert.equal((await hub.send('POST', '/fhir/R4', hospital, { body })).status, status);
       });
     }
+
+    it('a Bundle may be longer than a resource', async () => {
+      const body = `${JSON.stringify({ resourceType: 'Bundle', type: 'transaction' })}${' '.repeat(bodyBytesMax)}`;
+      assert.equal((await hub.send('POST', '/fhir/R4', hospital, { body })).status, 200);
+    });
 
     it('without a token nothing is read: 401', async () => {
       assert.equal((await hub.send('POST', '/fhir/R4', undefined, { body: '{' })).status, 401);
