@@ -64,21 +64,20 @@ export function compileHistory(
   after: Position | undefined,
 ): Sql {
   const limit = sql`limit ${request.count + 1}`;
-  const versions = sql`
+  // Limited before what is shown of a version is read: of its row, and whether it brought the resource back.
+  return sql`
     select v.*, ${visibility.decidedBy('r')} as decided_by, v.last_updated::text as key0, v.type::text as key1,
       v.version::text as key2,
-      -- A version after a deletion brings the resource back.
       (select b.is_deleted from resource_history b where b.bucket = v.bucket and b.type = v.type and b.id = v.id
         and b.version < v.version order by b.version desc limit 1) as before_deleted
-    from (${versionsOf(visibility, request, scope, after)}) v
+    from (select u.* from (${versionsOf(visibility, request, scope, after)}) u order by ${order('u')} ${limit}) v
     join resource r on r.bucket = v.bucket and r.type = v.type and r.id = v.id
-    order by ${order('v')} ${limit}`;
-  return versions;
+    order by ${order('v')}`;
 }
 
-/** As a btree of (type, last_updated, id, version) walks backwards within a type. */
-const order = (alias: string): Sql =>
-  raw(['last_updated', 'type', 'id', 'version'].map((column) => `${alias}.${column} desc`).join(', '));
+/** Within one type as its indexes by owner are walked backwards: otherwise a page of 50 sorts all there is. */
+const order = (alias: string, columns = ['last_updated', 'type', 'id', 'version']): Sql =>
+  raw(columns.map((column) => `${alias}.${column} desc`).join(', '));
 
 function versionsOf(
   visibility: Visibility,
@@ -87,31 +86,42 @@ function versionsOf(
   after: Position | undefined,
 ): Sql {
   const limit = request.count + 1;
-  const current = (where: Sql): Sql => sql`
+  const current = (where: Sql, inOrder = order('r')): Sql => sql`
     select ${columns('r')} from resource r
     where ${join([where, ...conditions('r', raw(`'infinity'::timestamptz`), request, after), visibility.where('r')], ' and ')}
-    order by ${order('r')} limit ${limit}`;
-  const past = (where: Sql): Sql => sql`
-    select ${columns('h', 'r')} from resource_history h
-    join resource r on r.bucket = h.bucket and r.type = h.type and r.id = h.id
-    where ${join([where, ...conditions('h', nextOf('h', 'r'), request, after), visibility.where('r')], ' and ')}
-    order by ${order('h')} limit ${limit}`;
-  if ('id' in scope) {
-    const where = isRow(scope.type, scope.id, 'r');
-    return sql`(${current(where)}) union all (${past(where)})`;
+    order by ${inOrder} limit ${limit}`;
+  const past = (from: Sql, where: Sql, inOrder = order('h')): Sql => sql`
+    select ${columns('h', 'r')} from ${from}
+    where ${join([where, ...conditions('h', nextOf('h', 'r'), request, after)], ' and ')}
+    order by ${inOrder} limit ${limit}`;
+  const isOfRow = raw('r.bucket = h.bucket and r.type = h.type and r.id = h.id');
+  if ('owner' in scope) {
+    const of = (alias: string): Sql => sql`${raw(alias)}.owner = ${scope.owner} and ${raw(alias)}.type = t.type`;
+    // offset 0: of a join by three columns, which it takes for independent, PostgreSQL expects one row, and sorts before the limit.
+    const versions = sql`resource_history h cross join lateral (
+      select r.* from resource r where ${isOfRow} and ${visibility.where('r')} offset 0) r`;
+    // A range of the index for each type, merged.
+    return sql`
+      select one.* from unnest(${codesOf(scope.types)}::smallint[]) t (type)
+      cross join lateral (
+        (${current(of('r'), order('r', ['last_updated', 'id']))}) union all
+        (${past(versions, of('h'), order('h', ['last_updated', 'id', 'version']))})) one`;
   }
-  if ('patients' in scope) {
-    const { patients, types } = scope;
-    const ofTypes = types === undefined ? raw('true') : sql`r.type = any(${codesOf(types)}::smallint[])`;
-    const where = sql`(r.bucket, r.patient) in (
-      select * from unnest(${patients.map(ownBucket)}::int[], ${textArray(patients)}::text[])) and ${ofTypes}`;
-    return sql`(${current(where)}) union all (${past(where)})`;
-  }
-  // A range of the index for each type, merged.
-  const of = (alias: string): Sql => sql`${raw(alias)}.owner = ${scope.owner} and ${raw(alias)}.type = t.type`;
-  return sql`
-    select one.* from unnest(${codesOf(scope.types)}::smallint[]) t (type)
-    cross join lateral ((${current(of('r'))}) union all (${past(of('h'))})) one`;
+  const versions = sql`resource_history h join resource r on ${isOfRow} and ${visibility.where('r')}`;
+  const where = 'id' in scope ? isRow(scope.type, scope.id, 'r') : isAmongPatients(scope);
+  return sql`(${current(where)}) union all (${past(versions, where)})`;
+}
+
+function isAmongPatients({
+  patients,
+  types,
+}: {
+  patients: readonly string[];
+  types: readonly string[] | undefined;
+}): Sql {
+  const ofTypes = types === undefined ? raw('true') : sql`r.type = any(${codesOf(types)}::smallint[])`;
+  return sql`(r.bucket, r.patient) in (
+    select * from unnest(${patients.map(ownBucket)}::int[], ${textArray(patients)}::text[])) and ${ofTypes}`;
 }
 
 function codesOf(types: readonly string[]): number[] {
