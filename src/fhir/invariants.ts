@@ -41,14 +41,16 @@ export const nativeInvariants: Record<string, (value: Value, around: Surrounding
   },
 };
 
+/** Rules about a value are asked before its container is known to be sound: what is no resource is passed over. */
 function containedOf(value: object): Value[] {
-  return 'contained' in value && Array.isArray(value.contained) ? (value.contained as Value[]) : [];
+  const list = 'contained' in value && Array.isArray(value.contained) ? (value.contained as unknown[]) : [];
+  return list.filter((item): item is Value => typeof item === 'object' && item !== null);
 }
 
 /** FHIR R4 dom-3: a contained resource is referred to from its container or another contained one, or refers to the container. */
 function areAllReferred(container: Value): boolean {
-  const { contained, ...outside } = container;
-  const resources = contained as Value[];
+  const { contained: _, ...outside } = container;
+  const resources = containedOf(container);
   const fromOutside = fragmentsIn(outside);
   const fromEach = resources.map((resource) => fragmentsIn(resource));
   const mentions = new Map<string, number>();

@@ -93,12 +93,13 @@ const matches: Build = (left, args, typing) => {
 const resolve: Build = (left) => ({
   run: (focus, scope) =>
     left.run(focus, scope).flatMap((item) => {
-      const text = typeof item === 'string' ? item : (item as { reference?: unknown }).reference;
+      const text = typeof item === 'string' ? item : (item as { reference?: unknown } | null)?.reference;
       const fragment = typeof text === 'string' ? readReference(text)?.fragment : undefined;
       if (fragment === undefined) return [];
-      const contained = (scope.root['contained'] ?? []) as AnyResource[];
+      const { contained } = scope.root;
+      if (!Array.isArray(contained)) return [];
       spend(scope, contained.length);
-      return contained.filter(({ id }) => id === fragment).slice(0, 1);
+      return (contained as (AnyResource | null)[]).filter((resource) => resource?.id === fragment).slice(0, 1);
     }),
   types: undefined,
 });

@@ -131,9 +131,11 @@ export function resolve(reference: unknown, context: Context): AnyResource | und
 /** By fullUrl, and by type and id (R4 bundle.html#references). */
 function entriesOf(bundle: AnyResource): Map<string, AnyResource> {
   const entries = new Map<string, AnyResource>();
-  for (const entry of (bundle['entry'] ?? []) as { fullUrl?: unknown; resource?: AnyResource }[]) {
-    const { fullUrl, resource } = entry;
-    if (resource === undefined) continue;
+  // An entry is looked at before the whole Bundle is known to be sound.
+  const list = Array.isArray(bundle['entry']) ? (bundle['entry'] as Partial<Json>[]) : [];
+  for (const entry of list) {
+    const { fullUrl, resource } = (entry ?? {}) as { fullUrl?: unknown; resource?: AnyResource | null };
+    if (typeof resource?.resourceType !== 'string') continue;
     if (typeof fullUrl === 'string') entries.set(fullUrl, resource);
     if (resource.id !== undefined) entries.set(`${resource.resourceType}/${resource.id}`, resource);
   }
