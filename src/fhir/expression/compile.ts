@@ -8,67 +8,26 @@
  * @see https://hl7.org/fhirpath/N1/
  */
 import {
-  AndAtom,
-  ArithmeticOperatorAtom,
   AsAtom,
-  ConcatAtom,
-  ContainsAtom,
   DotAtom,
   EmptySetAtom,
-  EqualsAtom,
   FhirPathAtom,
   FunctionAtom,
-  ImpliesAtom,
-  InAtom,
   IndexerAtom,
+  InfixOperatorAtom,
   IsAtom,
   LiteralAtom,
-  NotEqualsAtom,
-  OrAtom,
   parseFhirPath,
   SymbolAtom,
-  UnionAtom,
-  XorAtom,
   type Atom,
 } from '@medplum/core';
 import { Problem } from '../problem.ts';
 import { typeCode, type AnyResource } from '../types.ts';
+import { constant, self, Unsupported, type Compiled, type Run, type Typing } from './compiled.ts';
 import { compileFunction } from './functions.ts';
-import {
-  areEqual,
-  asItems,
-  distinct,
-  isSame,
-  none,
-  order,
-  stepsMax,
-  textOf,
-  truth,
-  type Items,
-  type Scope,
-} from './items.ts';
-import { compileChild, systemName, type Types } from './navigate.ts';
-
-export type Run = (focus: Items, scope: Scope) => Items;
-
-/** An expression with what is known of the types it gives; undefined: anything. */
-export interface Compiled {
-  readonly run: Run;
-  readonly types: Types;
-  /** What it gives everywhere, such as `('a' | 'b')`. */
-  readonly constant?: Items;
-  /** Whether `run` would give anything, where that is cheaper to say. */
-  readonly isAny?: ((focus: Items, scope: Scope) => boolean) | undefined;
-}
-
-/** The types around an atom: of `$this`, and of `%context`. */
-export interface Typing {
-  readonly focus: Types;
-  readonly context: Types;
-}
-
-/** Thrown while compiling; never while running. */
-export class Unsupported extends Error {}
+import { asItems, none, stepsMax, type Items } from './items.ts';
+import { compileChild, systemName } from './navigate.ts';
+import { combine } from './operators.ts';
 
 export type Evaluate = (value: unknown, resource: AnyResource, root: AnyResource) => Items;
 
@@ -97,20 +56,12 @@ export function compileAtom(atom: Atom, typing: Typing): Compiled {
   if (atom instanceof IndexerAtom) return compileIndexer(atom, typing);
   if (atom instanceof AsAtom) return compileOfType(atom.left, typeNameOf(atom.right), typing);
   if (atom instanceof IsAtom) return compileIs(atom.left, typeNameOf(atom.right), typing);
-  return compileOperator(atom, typing);
-}
-
-/** `$this`. */
-export function self(types: Types): Compiled {
-  return { run: (focus) => focus, types };
+  if (!(atom instanceof InfixOperatorAtom)) throw new Unsupported(atom.toString());
+  return combine(atom, compileAtom(atom.left, typing), compileAtom(atom.right, typing));
 }
 
 function compileLiteral({ value }: LiteralAtom): Compiled {
   return constant([value.value], [value.type]);
-}
-
-function constant(items: Items, types: Types): Compiled {
-  return { run: () => items, types, constant: items };
 }
 
 const variables: Record<string, string> = {
@@ -196,92 +147,4 @@ function compileIndexer({ left, expr }: IndexerAtom, typing: Typing): Compiled {
   const at = Number(expr.value.value);
   const base = compileAtom(left, typing);
   return { run: (focus, scope) => base.run(focus, scope).slice(at, at + 1), types: base.types };
-}
-
-type Operator = (left: Items, right: Items) => Items;
-
-/** FHIRPath N1 #boolean-logic: an empty side is unknown. */
-const logic: [
-  new (left: Atom, right: Atom) => Atom,
-  (left: boolean | undefined, right: () => boolean | undefined) => boolean | undefined,
-][] = [
-  [AndAtom, (left, right) => (left === false ? false : both(left, right()))],
-  [OrAtom, (left, right) => (left === true ? true : either(left, right()))],
-  [XorAtom, (left, right) => (left === undefined ? undefined : differ(left, right()))],
-  [ImpliesAtom, (left, right) => (left === false ? true : either(left === undefined ? undefined : !left, right()))],
-];
-
-function both(left: boolean | undefined, right: boolean | undefined): boolean | undefined {
-  if (right === false) return false;
-  return left === undefined || right === undefined ? undefined : true;
-}
-
-function either(left: boolean | undefined, right: boolean | undefined): boolean | undefined {
-  if (right === true) return true;
-  return left === undefined || right === undefined ? undefined : left;
-}
-
-function differ(left: boolean, right: boolean | undefined): boolean | undefined {
-  return right === undefined ? undefined : left !== right;
-}
-
-const invert = (value: boolean | undefined): boolean | undefined => (value === undefined ? undefined : !value);
-
-const operators: [new (left: Atom, right: Atom) => Atom, Operator][] = [
-  [EqualsAtom, (left, right) => asItems(areEqual(left, right))],
-  [NotEqualsAtom, (left, right) => asItems(invert(areEqual(left, right)))],
-  [UnionAtom, (left, right) => distinct([...left, ...right])],
-  [InAtom, (left, right) => isMember(left, right)],
-  [ContainsAtom, (left, right) => isMember(right, left)],
-  // FHIRPath N1 #string-concatenation: an empty side counts as an empty string.
-  [ConcatAtom, (left, right) => [`${textOf(left[0]) ?? ''}${textOf(right[0]) ?? ''}`]],
-];
-
-function isMember(item: Items, list: Items): Items {
-  return item.length === 1 ? asItems(list.some((other) => isSame(item[0], other))) : none;
-}
-
-const comparisons: Record<string, (order: number) => boolean> = {
-  '<': (o) => o < 0,
-  '<=': (o) => o <= 0,
-  '>': (o) => o > 0,
-  '>=': (o) => o >= 0,
-};
-
-function compileOperator(atom: Atom, typing: Typing): Compiled {
-  const { left: leftAtom, right: rightAtom } = atom as AndAtom;
-  if (leftAtom === undefined || rightAtom === undefined) throw new Unsupported(atom.toString());
-  const [left, right] = [compileAtom(leftAtom, typing), compileAtom(rightAtom, typing)];
-  const decide = logic.find(([kind]) => atom instanceof kind)?.[1];
-  if (decide !== undefined) {
-    const run: Run = (focus, scope) =>
-      asItems(decide(truth(left.run(focus, scope)), () => truth(right.run(focus, scope))));
-    return { run, types: ['boolean'] };
-  }
-  const types = atom instanceof UnionAtom ? unionOf(left.types, right.types) : ['boolean'];
-  const operator = operators.find(([kind]) => atom instanceof kind)?.[1] ?? arithmetic(atom);
-  if (left.constant !== undefined && right.constant !== undefined)
-    return constant(operator(left.constant, right.constant), types);
-  return { run: (focus, scope) => operator(left.run(focus, scope), right.run(focus, scope)), types };
-}
-
-function arithmetic(atom: Atom): Operator {
-  if (!(atom instanceof ArithmeticOperatorAtom)) throw new Unsupported(atom.toString());
-  const compare = comparisons[atom.operator];
-  if (compare !== undefined) {
-    return (left, right) => {
-      const found = order(left, right);
-      return asItems(found === undefined ? undefined : compare(found));
-    };
-  }
-  if (atom.operator !== '+') throw new Unsupported(atom.operator);
-  return (left, right) => {
-    const [a, b] = [left[0], right[0]];
-    if (typeof a === 'string' && typeof b === 'string') return [a + b];
-    return typeof a === 'number' && typeof b === 'number' ? [a + b] : none;
-  };
-}
-
-function unionOf(left: Types, right: Types): Types {
-  return left === undefined || right === undefined ? undefined : [...new Set([...left, ...right])];
 }

@@ -6,7 +6,8 @@
 import { LiteralAtom, type Atom } from '@medplum/core';
 import { readReference } from '../reference.ts';
 import type { AnyResource } from '../types.ts';
-import { compileAtom, self, Unsupported, type Compiled, type Run, type Typing } from './compile.ts';
+import { compileAtom } from './compile.ts';
+import { self, Unsupported, type Compiled, type Run, type Typing } from './compiled.ts';
 import {
   asItems,
   children,

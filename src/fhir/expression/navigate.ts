@@ -5,11 +5,8 @@
 import { propertiesOf, type Property } from '../definitions.ts';
 import { primitiveCheck } from '../primitives.ts';
 import type { AnyResource } from '../types.ts';
-import { Unsupported, type Compiled } from './compile.ts';
+import { Unsupported, type Compiled } from './compiled.ts';
 import { isPrimitive, none, type Items, type Scope } from './items.ts';
-
-/** Types a value may have; undefined: any. */
-export type Types = readonly string[] | undefined;
 
 type Json = Record<string, unknown>;
 type Step = (parent: Json, into: unknown[]) => void;

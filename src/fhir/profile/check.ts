@@ -8,22 +8,13 @@ import { isSame, order } from '../expression/items.ts';
 import { primitiveCheck } from '../primitives.ts';
 import { typeCode } from '../types.ts';
 import { compileBinding } from '../validation/bindings.ts';
-import { report, within, type Check, type Context, type Depth, type Detail } from '../validation/finding.ts';
-import { compileInvariants, runInvariants } from '../validation/structure.ts';
+import { report, type Check, type Depth } from '../validation/finding.ts';
+import { compileInvariants, runInvariants } from '../validation/rules.ts';
 import type { Library } from './library.ts';
-import { compileSlice, type Membership } from './slicing.ts';
-import type { Node, Slicing, Tree, TypeRule } from './tree.ts';
-import { itemsOf, elementsNamed, matchesPattern, resolve, stepOf, type Item, type Typed } from './values.ts';
-
-/** What is the same for the whole of a profile. */
-interface Scope {
-  readonly library: Library;
-  readonly depth: Depth;
-  readonly name: string;
-  readonly url: string;
-}
-
-type TypedCheck = (item: Typed, context: Context) => void;
+import { compileSlicing } from './slices.ts';
+import { checkCount, inItem, tell, type Scope, type TypedCheck } from './tell.ts';
+import type { Node, Tree, TypeRule } from './tree.ts';
+import { elementsNamed, itemsOf, matchesPattern, resolve, type Typed } from './values.ts';
 
 export function compileTree({ root, type, name, url }: Tree, library: Library, depth: Depth): Check {
   const check = compileNode(root, type, { library, depth, name, url });
@@ -36,16 +27,6 @@ export function compileTree({ root, type, name, url }: Tree, library: Library, d
   };
 }
 
-function tell(
-  scope: Scope,
-  context: Context,
-  code: 'required' | 'structure' | 'value' | 'informational',
-  message: string,
-  detail: Detail = {},
-): void {
-  report(context, code, `${scope.name}: ${message}`, { hint: scope.url, ...detail });
-}
-
 /** The check of one value of a known type. */
 function compileNode(node: Node, type: string, scope: Scope): TypedCheck {
   const checks: TypedCheck[] = [];
@@ -54,19 +35,7 @@ function compileNode(node: Node, type: string, scope: Scope): TypedCheck {
   const rule =
     node.types?.find(({ code }) => code === type) ?? node.types?.find(({ code }) => typeCode(code) !== undefined);
   if (rule !== undefined) addTypeChecks(checks, rule, type, scope);
-  const codes = node.binding && scope.library.codes(node.binding.valueSet);
-  if (node.binding !== undefined && (node.binding.strength === 'required' || scope.depth === 'all')) {
-    const { strength, valueSet } = node.binding;
-    const binding = codes && compileBinding(codes, type, strength, valueSet);
-    if (binding !== undefined) checks.push(({ value }, context) => value !== undefined && binding(value, context));
-    else if (strength === 'required' && codes === undefined && scope.depth === 'all')
-      checks.push((_, context) =>
-        tell(scope, context, 'informational', 'the codes of a required value set cannot be listed here', {
-          severity: 'information',
-          hint: valueSet,
-        }),
-      );
-  }
+  addBinding(checks, node, type, scope);
   addInvariants(checks, node, type, scope);
   // Below a primitive there is what stands beside it.
   const isPrimitive = primitiveCheck(type) !== undefined;
@@ -143,6 +112,22 @@ function addTargetChecks(checks: TypedCheck[], targets: readonly string[], scope
   });
 }
 
+function addBinding(checks: TypedCheck[], node: Node, type: string, scope: Scope): void {
+  const codes = node.binding && scope.library.codes(node.binding.valueSet);
+  if (node.binding !== undefined && (node.binding.strength === 'required' || scope.depth === 'all')) {
+    const { strength, valueSet } = node.binding;
+    const binding = codes && compileBinding(codes, type, strength, valueSet);
+    if (binding !== undefined) checks.push(({ value }, context) => value !== undefined && binding(value, context));
+    else if (strength === 'required' && codes === undefined && scope.depth === 'all')
+      checks.push((_, context) =>
+        tell(scope, context, 'informational', 'the codes of a required value set cannot be listed here', {
+          severity: 'information',
+          hint: valueSet,
+        }),
+      );
+  }
+}
+
 function addInvariants(checks: TypedCheck[], node: Node, type: string, scope: Scope): void {
   const rules = compileInvariants(node.invariants, type, scope.depth);
   if (rules.length > 0) {
@@ -157,13 +142,6 @@ function addInvariants(checks: TypedCheck[], node: Node, type: string, scope: Sc
   }
 }
 
-interface Slice {
-  readonly name: string;
-  readonly node: Node;
-  readonly membership: Membership | undefined;
-  readonly check: (item: Item) => TypedCheck;
-}
-
 /** The check of all values of an element. */
 function compileChild(elementName: string, node: Node, parentType: string, scope: Scope): Check | undefined {
   const elements = elementsNamed(parentType, elementName);
@@ -172,7 +150,10 @@ function compileChild(elementName: string, node: Node, parentType: string, scope
   const checkOf = byType(node, scope);
   const { isChoice } = elements;
   const allowed = isChoice && node.types !== undefined ? new Set(node.types.map(({ code }) => code)) : undefined;
-  const slicing = node.slices.size === 0 ? undefined : compileSlicing(shown, node, isChoice, scope);
+  const slicing =
+    node.slices.size === 0
+      ? undefined
+      : compileSlicing(node, { shown, isChoice, scope, byType: (slice) => byType(slice, scope) });
   return (parent, context) => {
     const items = itemsOf(parent, elements);
     checkCount(items.length, node, `.${shown}`, scope, context);
@@ -195,108 +176,4 @@ function byType(node: Node, scope: Scope): (item: Typed) => TypedCheck {
     if (check === undefined) compiled.set(type, (check = compileNode(node, type, scope)));
     return check;
   };
-}
-
-function inItem(item: Item, context: Context, work: () => void): void {
-  const before = context.findings.length;
-  work();
-  if (context.findings.length > before) within(stepOf(item), context, before);
-}
-
-function checkCount(
-  count: number,
-  { min = 0, max = Infinity }: Node,
-  path: string,
-  scope: Scope,
-  context: Context,
-  what = '',
-): void {
-  if (count < min) tell(scope, context, 'required', `${what}at least ${min} asked for, ${count} found`, { path });
-  if (count > max)
-    tell(
-      scope,
-      context,
-      'structure',
-      max === 0 ? `${what}may not stand here` : `${what}at most ${max} allowed, ${count} found`,
-      { path },
-    );
-}
-
-type SlicesCheck = (items: readonly Item[], context: Context) => void;
-
-function compileSlicing(shown: string, node: Node, isChoice: boolean, scope: Scope): SlicesCheck {
-  const slicing = node.slicing ?? impliedSlicing(shown, isChoice);
-  const slices = [...node.slices].map(([name, slice]): Slice => {
-    const told = isChoice && slice.types === undefined ? withTypeOfName(slice, name, shown) : slice;
-    return { name, node: told, membership: compileSlice(told, slicing, scope.library), check: byType(told, scope) };
-  });
-  const inner = new Map(
-    slices
-      .filter((slice) => slice.node.slices.size > 0)
-      .map((slice) => [slice, compileSlicing(shown, slice.node, isChoice, scope)] as const),
-  );
-  const known = slices.filter(({ membership }) => membership !== undefined);
-  return (items, context) => {
-    const taken = new Map<Slice, Item[]>();
-    let latest = -1;
-    let isPastEnd = false;
-    for (const item of items) {
-      const at = known.findIndex(({ membership }) => membership?.belongs(item, context));
-      const slice = known[at];
-      if (slice === undefined) {
-        isPastEnd = true;
-        // A slice that cannot be told apart could have taken it.
-        if (slicing.rules === 'closed' && known.length === slices.length)
-          inItem(item, context, () =>
-            tell(scope, context, 'structure', 'no slice takes this value, and no others may stand here'),
-          );
-        continue;
-      }
-      taken.set(slice, [...(taken.get(slice) ?? []), item]);
-      inItem(item, context, () => {
-        if (slicing.isOrdered && at < latest)
-          tell(scope, context, 'structure', `the slice ${slice.name} comes too late`);
-        if (slicing.rules === 'openAtEnd' && isPastEnd)
-          tell(scope, context, 'structure', 'values of no slice come last');
-        slice.check(item)(item, context);
-      });
-      latest = Math.max(latest, at);
-    }
-    for (const slice of known) {
-      const own = taken.get(slice) ?? [];
-      checkCount(own.length, slice.node, `.${shown}`, scope, context, `slice ${slice.name}: `);
-      if (own.length < (slice.node.min ?? 0)) explainMissing(slice, items, scope, context);
-      inner.get(slice)?.(own, context);
-    }
-  };
-}
-
-/** Faults told for a slice that is missing; the first ones show the way. */
-const explainedMax = 3;
-
-/** A value that was meant for the slice, by its type, is not of it because its profile finds fault with it. */
-function explainMissing({ name, membership }: Slice, items: readonly Item[], scope: Scope, context: Context): void {
-  if (membership?.explain === undefined) return;
-  for (const item of items) {
-    for (const { message, path } of membership.explain(item, context).slice(0, explainedMax)) {
-      inItem(item, context, () => tell(scope, context, 'structure', `not of slice ${name}: ${message}`, { path }));
-    }
-  }
-}
-
-/** FHIR R4 profiling.html#slicing: extensions are sliced by url and choices by type, said or not. */
-function impliedSlicing(shown: string, isChoice: boolean): Slicing {
-  const discriminators = isChoice
-    ? [{ type: 'type', path: '$this' }]
-    : /^(modifierE|e)xtension$/.test(shown)
-      ? [{ type: 'value', path: 'url' }]
-      : [];
-  return { discriminators, isOrdered: false, rules: 'open' };
-}
-
-/** `value[x]:valueQuantity` says its type by its name. */
-function withTypeOfName(slice: Node, name: string, shown: string): Node {
-  const code = name.startsWith(shown) ? name.slice(shown.length) : name;
-  const lower = code.charAt(0).toLowerCase() + code.slice(1);
-  return { ...slice, types: [{ code: primitiveCheck(lower) === undefined ? code : lower, profiles: [], targets: [] }] };
 }

@@ -58,3 +58,14 @@ export function containedNamed(fragment: string, { root }: Context): AnyResource
   if (!Array.isArray(contained) || contained.length > lookedThroughMax) return undefined;
   return (contained as (AnyResource | null)[]).find((resource) => resource?.id === fragment) ?? undefined;
 }
+
+/** FHIR R4 references.html#contained: a fragment names one resource. */
+export function checkContainedIds(contained: unknown, context: Context): void {
+  if (!Array.isArray(contained)) return;
+  const seen = new Set<unknown>();
+  contained.forEach((resource: { id?: unknown } | null, at) => {
+    if (seen.has(resource?.id) && resource?.id !== undefined)
+      report(context, 'structure', 'another contained resource has this id', { path: `.contained[${at}].id` });
+    seen.add(resource?.id);
+  });
+}

@@ -12,15 +12,15 @@ import {
   typeDefinition,
   valueSet,
   type ElementDefinition,
-  type Invariant,
   type Property,
 } from '../definitions.ts';
-import { invariantCheck, type InvariantCheck } from '../invariants.ts';
 import { primitiveCheck } from '../primitives.ts';
 import { typeCode, type AnyResource } from '../types.ts';
 import { compileBinding } from './bindings.ts';
 import { findingsMax, report, within, type Check, type Context, type Depth } from './finding.ts';
-import { checkReferenceFormat, compileTarget } from './references.ts';
+import { checkExtension, checkProfiles } from './named.ts';
+import { checkContainedIds, checkReferenceFormat, compileTarget } from './references.ts';
+import { compileInvariants, runInvariants } from './rules.ts';
 import { nearest } from './spelling.ts';
 
 type Json = Record<string, unknown>;
@@ -233,28 +233,6 @@ function checkItem(value: unknown, property: PropertyCheck, context: Context): v
   if (context.errors === before) property.extra?.(value, context);
 }
 
-interface Rule {
-  readonly check: InvariantCheck;
-  readonly message: string;
-  readonly isWarning: boolean;
-}
-
-/** Best practice rules refuse nothing, so writes do not evaluate them. */
-export function compileInvariants(invariants: readonly Invariant[], type: string, depth: Depth): Rule[] {
-  return invariants.flatMap((invariant) => {
-    const { key, human, isWarning = false } = invariant;
-    if (isWarning && depth === 'errors') return [];
-    const check = invariantCheck(invariant, type);
-    return check === undefined ? [] : [{ check, message: `${key}: ${human}`, isWarning }];
-  });
-}
-
-export function runInvariants(invariants: readonly Rule[], value: unknown, context: Context): void {
-  for (const { check, message, isWarning } of invariants) {
-    if (!check(value, context)) report(context, 'invariant', message, isWarning ? { severity: 'warning' } : {});
-  }
-}
-
 /** A resource that stands alone: the root, or an entry of a Bundle. */
 export function checkResource(value: unknown, context: Context, depth: Depth): void {
   const { resource, root, containedIds } = context;
@@ -292,42 +270,4 @@ function isResource(value: unknown, context: Context): value is AnyResource {
   if (typeof type === 'string' && typeCode(type) !== undefined) return true;
   report(context, 'structure', 'resourceType names no R4 resource');
   return false;
-}
-
-/** FHIR R4 references.html#contained: a fragment names one resource. */
-function checkContainedIds(contained: unknown, context: Context): void {
-  if (!Array.isArray(contained)) return;
-  const seen = new Set<unknown>();
-  contained.forEach((resource: { id?: unknown } | null, at) => {
-    if (seen.has(resource?.id) && resource?.id !== undefined)
-      report(context, 'structure', 'another contained resource has this id', { path: `.contained[${at}].id` });
-    seen.add(resource?.id);
-  });
-}
-
-function checkProfiles(resource: AnyResource, context: Context, depth: Depth): void {
-  const urls = resource.meta?.profile;
-  if (urls === undefined) return;
-  urls.forEach((url, at) => {
-    if (typeof url !== 'string') return;
-    const check = context.profiles.check(url, depth);
-    if (check !== undefined) check(resource, context);
-    else if (depth === 'all')
-      report(context, 'informational', 'a profile that is not loaded here: the resource was not checked against it', {
-        path: `.meta.profile[${at}]`,
-        severity: 'information',
-        hint: 'An operator loads it with `hub profile add`.',
-      });
-  });
-}
-
-/** An extension says by its URL which definition it follows. */
-function checkExtension(extension: Json, context: Context, depth: Depth): void {
-  const { url } = extension;
-  // Those inside another extension are named by it alone.
-  if (typeof url !== 'string' || !url.includes(':')) return;
-  const check = context.profiles.check(url, depth);
-  if (check !== undefined) check(extension, context);
-  else if (depth === 'all')
-    report(context, 'informational', 'an extension whose definition is not loaded here', { severity: 'information' });
 }
