@@ -3,6 +3,7 @@ import { sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import type { Endpoint } from '../../src/ingest/contract.ts';
 import { openRegistry } from '../../src/ingest/endpoint.ts';
+import { pickWaiting } from '../../src/ingest/queue.ts';
 import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages, parseStatus, type MessageFilter } from '../../src/ingest/status.ts';
 import { openLeases } from '../../src/jobs/lease.ts';
@@ -55,6 +56,30 @@ describe('processing: order, fate and replay', () => {
     await settled();
     for (const patient of patients) assert.deepEqual(await appliedValues(world.database, patient), numbers(15));
     for (const worker of workers) await worker.close();
+  });
+
+  it('picks as many as are asked for, spread over the slots; given one slot that has them all, from that one', async () => {
+    const slots = Array.from({ length: 256 }, (_, slot) => slot);
+    const picked = async (limit: number) =>
+      (await pickWaiting(world.database, slots, limit)).map(({ id, slot }) => ({ id, slot }));
+    await send(going, 'ONE', numbers(12));
+    const ofOne = await picked(10);
+    assert.equal(ofOne.length, 10);
+    assert.equal(new Set(ofOne.map(({ slot }) => slot)).size, 1);
+    await Promise.all(Array.from({ length: 40 }, (_, index) => send(going, `MANY${index}`, ['1'])));
+    const ofMany = await picked(30);
+    assert.equal(ofMany.length, 30);
+    assert.ok(new Set(ofMany.map(({ slot }) => slot)).size > 15);
+    // In the order in which they came, within each slot without a gap.
+    assert.deepEqual(
+      ofMany,
+      ofMany.toSorted((one, other) => one.id - other.id),
+    );
+    const [first] = await picked(1);
+    assert.equal(first?.id, ofOne[0]?.id);
+    const worker = await world.process();
+    await settled();
+    await worker.close();
   });
 
   it('given an endpoint that this worker has not heard of yet, asks for it and processes the message at once', async () => {
