@@ -23,9 +23,16 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   nodes[0].event = event;
   const run = new Run(map, context, nodes);
   const byName = indexByName(nodes);
-  const asked = askedOf(what, byName);
-  for (const { build, nodes } of asked) buildDrafts(build, nodes, run);
-  for (const { build, nodes } of asked) if (build.refs.length > 0) linkDrafts(build, nodes, run);
+  const { builds } = what;
+  const nodesOf = segmentsOf(what, byName);
+  for (let place = 0; place < builds.length; place++) {
+    const segments = nodesOf[place];
+    if (segments !== undefined) buildDrafts(builds[place] as CompiledBuild, segments, run);
+  }
+  for (let place = 0; place < builds.length; place++) {
+    const [segments, build] = [nodesOf[place], builds[place] as CompiledBuild];
+    if (segments !== undefined && build.refs.length > 0) linkDrafts(build, segments, run);
+  }
   for (const command of what.commands) giveCommand(command, byName.get(command.segment) ?? noNodes, run);
   dropEmptyProvenance(run);
   keepTheRest(run);
@@ -79,29 +86,17 @@ function indexByName(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[
 }
 const noNodes: readonly Node[] = [];
 
-/** A build with the segments that it is for. */
-interface Asked {
-  readonly build: CompiledBuild;
-  readonly nodes: readonly Node[];
+/**
+ * The segments that each build is for, by its place in the map. Most builds are for segments that a message does not have:
+ * those are not gone through.
+ */
+function segmentsOf({ builds, bySegment }: CompiledMessage, byName: ReadonlyMap<string, readonly Node[]>) {
+  // oxlint-disable-next-line no-new-array
+  const nodesOf: (readonly Node[] | undefined)[] = new Array(builds.length);
+  for (const [name, nodes] of byName) for (const place of bySegment.get(name) ?? nowhere) nodesOf[place] = nodes;
+  return nodesOf;
 }
-
-/** In the order of the map. Most of its builds are for segments that a message does not have: those are not gone through. */
-function askedOf({ builds, bySegment }: CompiledMessage, byName: ReadonlyMap<string, readonly Node[]>): Asked[] {
-  const found: number[] = [];
-  for (const name of byName.keys()) {
-    const places = bySegment.get(name);
-    if (places !== undefined) for (const place of places) found.push(place);
-  }
-  found.sort(ascending);
-  return found.map((place) => {
-    const build = builds[place] as CompiledBuild;
-    return { build, nodes: byName.get(build.segment) ?? noNodes };
-  });
-}
-
-function ascending(one: number, other: number): number {
-  return one - other;
-}
+const nowhere: readonly number[] = [];
 
 function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): void {
   for (const node of nodes) {

@@ -64,8 +64,7 @@ export class Source {
     }
     const texts = (this.#ways[way] ??= { byText: new Map(), last: undefined });
     const kept = copyText(text);
-    const copies = { value: frozenCopy(value), shares: frozenCopy(shares) as readonly Share[] };
-    texts.byText.set(kept, { text: kept, ...copies, run });
+    texts.byText.set(kept, { text: kept, value: settle(value), shares: settle(shares), run });
   }
 }
 
@@ -93,16 +92,24 @@ export function sourceOf(map: CompiledMap, sender: string): Source {
   return source;
 }
 
-/** A slice of a text keeps all of it in memory; a copy does not. */
+/** A slice of a text keeps all of it in memory; a copy does not. V8 copies short ones anyway. */
 function copyText(text: string): string {
-  return Buffer.from(text).toString();
+  return text.length < sliceChars ? text : Buffer.from(text).toString();
 }
+const sliceChars = 13;
 
-function frozenCopy(value: unknown): unknown {
-  if (typeof value === 'string') return copyText(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy));
-  const copy: Element = {};
-  for (const [name, item] of Object.entries(value)) copy[name] = frozenCopy(item);
-  return Object.freeze(copy);
+/**
+ * Frozen as it stands, in the message that said it first as in all later ones, and without a slice of that message. What
+ * is frozen already is a constant of the tables, or was kept before.
+ */
+function settle<T>(value: T): T {
+  if (typeof value === 'string') return copyText(value) as T;
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  const parts = value as Element;
+  for (const name in parts) {
+    const part = parts[name];
+    const settled = settle(part);
+    if (settled !== part) parts[name] = settled;
+  }
+  return Object.freeze(value);
 }

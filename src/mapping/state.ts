@@ -242,6 +242,7 @@ export class Run {
     const value = read(own);
     // What was counted is counted in every message, and what is left over is left over in each.
     const shares = this.unmapped.length === counted ? this.#shares : undefined;
+    this.#shares = undefined;
     if (own !== part && own.isComplete) part.takeAll();
     if (value !== undefined && isFresh && shares !== undefined && own.isComplete)
       this.#source.keep(way, own.value.raw, value, shares, this.#number);
@@ -262,6 +263,7 @@ export class Run {
     this.#shares = [];
     const value = read();
     const shares = this.unmapped.length === counted ? this.#shares : undefined;
+    this.#shares = undefined;
     if (value !== undefined && isFresh && shares !== undefined && fields.every((field) => reader.isComplete(field)))
       this.#source.keep(way, text, value, shares, this.#number);
     return value;
