@@ -64,9 +64,15 @@ function putLines(steps: readonly PathStep[], beside: Readonly<Element> | undefi
 /** One step on the way: `at` becomes the element there. */
 function wayLines({ name, mode, index }: PathStep, fresh: string): string[] {
   if (mode === 'single') return [`    next = at.${name};`, own('next', `at.${name}`), '    at = next;'];
-  const list = listLines(name);
-  if (mode === 'index') return [...list, `    next = list[${index}];`, own('next', `list[${index}]`), '    at = next;'];
-  return [...list, `    at = ${fresh};`, '    list.push(at);'];
+  if (mode === 'index')
+    return [...listLines(name), `    next = list[${index}];`, own('next', `list[${index}]`), '    at = next;'];
+  // A list of one is made as such: one that is pushed to has room for sixteen more.
+  return [
+    `    list = at.${name};`,
+    `    next = ${fresh};`,
+    `    if (list === undefined) at.${name} = [next]; else { ${ownLine(name)} list.push(next); }`,
+    '    at = next;',
+  ];
 }
 
 /** An element that has these constants. By name, where they have names: a literal is of one shape from the start. */
@@ -81,10 +87,11 @@ function own(variable: string, place: string): string {
 }
 
 function listLines(name: string): string[] {
-  return [
-    `    list = at.${name};`,
-    `    if (list === undefined) at.${name} = list = []; else if (Object.isFrozen(list)) at.${name} = list = ownList(list);`,
-  ];
+  return [`    list = at.${name};`, `    if (list === undefined) at.${name} = list = []; else ${ownLine(name)}`];
+}
+
+function ownLine(name: string): string {
+  return `if (Object.isFrozen(list)) at.${name} = list = ownList(list);`;
 }
 
 function lastLines({ name, mode, index }: PathStep): string[] {
@@ -93,7 +100,11 @@ function lastLines({ name, mode, index }: PathStep): string[] {
   const list = listLines(name);
   if (mode === 'index') return [...list, `    list[${index}] = value;`];
   const isPlain = `!(${extended}) && !Array.isArray(value) && at._${name} === undefined`;
-  return [...list, `    if (${isPlain}) list.push(value); else add(at, '_${name}', list, value);`];
+  return [
+    `    if (at.${name} === undefined && ${isPlain}) { at.${name} = [value]; return; }`,
+    ...list,
+    `    if (${isPlain}) list.push(value); else add(at, '_${name}', list, value);`,
+  ];
 }
 
 /** A copy of one that is kept for other messages (source.ts), because it will change. */

@@ -15,6 +15,8 @@ export interface KeyText {
   readonly isAny: boolean;
 }
 
+const none: readonly DraftBuilder[] = [];
+
 export class Node {
   readonly name: string;
   readonly reader: SegmentReader;
@@ -29,7 +31,7 @@ export class Node {
   /** The ORC of an OBR (or RXE, RXA ...), and that of the ORC: the same order, in another segment. */
   companion: Node | undefined;
   /** The drafts made for this segment, first the one that its other values belong to. */
-  readonly drafts: DraftBuilder[] = [];
+  drafts: readonly DraftBuilder[] = none;
   #found: Map<string, Node | undefined> | undefined;
   #texts: Map<object, KeyText | null> | undefined;
   #around: Map<string, DraftBuilder | null> | undefined;
@@ -43,6 +45,10 @@ export class Node {
     this.parent = parent;
     this.root = parent === undefined ? this : parent.root;
     parent?.children.push(this);
+  }
+
+  add(draft: DraftBuilder): void {
+    this.drafts = this.drafts.length === 0 ? [draft] : [...this.drafts, draft];
   }
 
   /** What was found around this node (null: nothing), and inside it, by type: for linking, when all drafts are made. */

@@ -45,7 +45,7 @@ function dropEmptyProvenance(run: Run): void {
   const at = run.drafts.findIndex(({ type, resource }) => type === 'Provenance' && resource['target'] === undefined);
   if (at < 0) return;
   run.drafts.splice(at, 1);
-  run.nodes[0].drafts.length = 0;
+  run.nodes[0].drafts = noDrafts;
   if (run.drafts.length > 0) return;
   throw new Problem('required', 'nothing in the message becomes a resource', {
     expression: 'MSH',
@@ -287,14 +287,17 @@ const ranks = new Map(
 );
 
 function rankOf({ type }: DraftBuilder): number {
-  return type === 'Provenance' ? ranks.size + 1 : (ranks.get(type) ?? ranks.size);
+  return type === 'Provenance' ? rankMax : (ranks.get(type) ?? ranks.size);
 }
+const rankMax = ranks.size + 1;
 
 function order(drafts: readonly DraftBuilder[]): Draft[] {
-  const byRank: (DraftBuilder[] | undefined)[] = [];
-  for (const draft of drafts) (byRank[rankOf(draft)] ??= []).push(draft);
+  const ranked = drafts.map(rankOf);
   const ordered: Draft[] = [];
-  for (const list of byRank) for (const draft of list ?? noDrafts) ordered.push(finish(draft));
+  for (let rank = 0; rank <= rankMax; rank++) {
+    for (let index = 0; index < drafts.length; index++)
+      if (ranked[index] === rank) ordered.push(finish(drafts[index] as DraftBuilder));
+  }
   return ordered;
 }
 

@@ -161,7 +161,7 @@ export class Run {
   /** Starts a draft; a second one with the same id (a practitioner named twice) is the first again. */
   draft(type: string, id: string, mode: 'merge' | 'replace', node?: Node): DraftBuilder {
     const draft = this.#ids.get(id)?.own() ?? this.#start(new DraftBuilder({ resourceType: type, id }, mode, node));
-    node?.drafts.push(draft);
+    node?.add(draft);
     return draft;
   }
 
