@@ -148,6 +148,8 @@ class Segment implements Hl7Segment {
   #fields: string[] | undefined;
   #present = 0;
   #presentBeyond = 0;
+  /** Fields that something divides or that are escaped, as `present` has them: found once, because each rule asks. */
+  #divided = 0;
   #values: (readonly Value[] | undefined)[] | undefined;
 
   constructor(raw: string, position: number, context: Context) {
@@ -186,9 +188,7 @@ class Segment implements Hl7Segment {
     const raw = this.#split()[field];
     if (raw === undefined || raw === '' || field < 1) return '';
     // Most fields hold one plain value: no need to split what has nothing to split at.
-    return this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters)
-      ? raw
-      : (this.field(field)[0]?.get(1) ?? '');
+    return this.#isPlain(field, raw) ? raw : (this.field(field)[0]?.get(1) ?? '');
   }
 
   single(field: number): string | undefined {
@@ -199,7 +199,11 @@ class Segment implements Hl7Segment {
 
   plain(field: number): string | undefined {
     const raw = this.#split()[field] ?? '';
-    return raw === '' || this.#isDeclaration(field) || isPlain(raw, this.#context.delimiters) ? raw : undefined;
+    return raw === '' || this.#isPlain(field, raw) ? raw : undefined;
+  }
+
+  #isPlain(field: number, raw: string): boolean {
+    return field > maskBits ? isPlain(raw, this.#context.delimiters) : (this.#divided & (1 << field)) === 0;
   }
 
   component(field: number, component: number): string {
@@ -247,11 +251,15 @@ class Segment implements Hl7Segment {
   }
 
   #mark(fields: readonly string[]): void {
+    const { delimiters } = this.#context;
     for (let field = fields.length - 1; field > maskBits; field--) {
       if (fields[field] !== '') this.#presentBeyond |= field > 2 * maskBits ? 1 : 1 << (field - maskBits);
     }
     for (let field = Math.min(fields.length - 1, maskBits); field > 0; field--) {
-      if (fields[field] !== '') this.#present |= 1 << field;
+      const raw = fields[field] as string;
+      if (raw === '') continue;
+      this.#present |= 1 << field;
+      if (!this.#isDeclaration(field) && !isPlain(raw, delimiters)) this.#divided |= 1 << field;
     }
   }
 }

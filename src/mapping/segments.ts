@@ -115,6 +115,7 @@ export function participation(node: Node, run: Run, info: RuleInfo): Element | u
 
 /** OBX-23 and OBX-24: the laboratory and its address. @see HL7 v2-to-FHIR, OBX[Observation] OBX-23 */
 export function performingOrganization(node: Node, run: Run, info: RuleInfo): Reference | undefined {
+  if (node.reader.isAbsent(23)) return undefined;
   const [name] = node.reader.parts(23);
   const reference = name && organization(name, run, info);
   if (reference === undefined) return undefined;
