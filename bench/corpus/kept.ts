@@ -51,7 +51,8 @@ export function* leavesOfValue(value: Hl7Value, segment: string, number: number)
 }
 
 export function foldSpace(text: string): string {
-  return text.replace(/\s+/g, ' ').trim();
+  // oxlint-disable-next-line no-control-regex -- R4 strings have none of those characters
+  return text.replace(/[\s\u0000-\u001f]+/g, ' ').trim();
 }
 
 /** Everything a Bundle says, looked at in several ways. */

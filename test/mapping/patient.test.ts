@@ -23,6 +23,7 @@ describe('PID -> Patient (HL7 v2-to-FHIR, PID[Patient])', () => {
       '12^^^HOSPA^MR',
       '"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"',
     ],
+    ['PID-3 type with a control character', '12^^^^\u0000H\u0007\tX', '"type":{"coding":[{"code":"H X"}]}'],
     [
       'PID-5 legal name',
       '12||Lin^Mei^An^Jr^Dr^^L',
