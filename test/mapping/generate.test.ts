@@ -16,11 +16,41 @@ const generated = compileMap(base);
 const byStep = compileTraced(base, tracer);
 
 const said = ['', '', '', 'P1', '""', ' ', 'F', 'X', 'A~B', 'C^D', 'E&F', '\\F\\', '20240506', '202405061030', '1.50'];
+// Data types with all their components, in the forms that their rules tell apart.
+const typed = [
+  'P2^7^M11^HOSPA&1.2.3&ISO^MR^WEST^20240101^20231231^X^Y',
+  '11010519491231002X^^^^NI',
+  'Lin&van&Lin^Mei^Q^JR^DR^MD^L^A^^20200101&2021^G^20200101^2021^PHD',
+  'Zhang^Wei^^^^^M^I',
+  '1 Lake Road&Lake Road&1^Flat 2^Hangzhou^ZJ^310000^CHN^H^West^0571^T1^A^20200101&2021',
+  '^^^^^^SH',
+  '^PRN^PH^^86^571^5550102^9^evenings',
+  '^NET^Internet^a@b.example',
+  'Mutual^L^7^3^M11^HOSPA^XX^WEST^A^C7',
+];
 const coded = ['I10^Hypertension^I10', '7001^Song^Lan^^^^^^HOSPA', 'W7^R2^B3', 'V9^^^HOSPA^VN', 'L^Local^L~M^More^L'];
-const field = fc.constantFrom(...said, ...coded);
-const names = ['PID', 'PD1', 'NK1', 'PV1', 'PV2', 'AL1', 'DG1', 'IN1', 'ORC', 'OBR', 'SPM', 'OBX', 'OBX', 'NTE', 'ZZZ'];
+const field = fc.constantFrom(...said, ...coded, ...typed);
+const names = [
+  'PID',
+  'PD1',
+  'NK1',
+  'PV1',
+  'PV2',
+  'AL1',
+  'DG1',
+  'IN1',
+  'IN2',
+  'GT1',
+  'ORC',
+  'OBR',
+  'SPM',
+  'OBX',
+  'OBX',
+  'NTE',
+  'ZZZ',
+];
 const segment = fc
-  .tuple(fc.constantFrom(...names), fc.array(field, { maxLength: 50 }))
+  .tuple(fc.constantFrom(...names), fc.array(field, { maxLength: 75 }))
   .map(([name, fields]) => [name, ...fields].join('|'));
 const message = fc
   .tuple(fc.constantFrom('ADT^A01', 'ADT^A03', 'ORU^R01'), fc.array(segment, { maxLength: 12 }))

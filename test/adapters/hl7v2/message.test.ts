@@ -125,6 +125,19 @@ describe('fields, as printed in the standard', () => {
     assert.equal(msh.fieldCount, 12);
   });
 
+  for (const [fields, present, beyond] of [
+    [[1, 30], (1 << 1) | (1 << 30), 0],
+    [[31, 60], 0, (1 << 1) | (1 << 30)],
+    [[2, 61], 1 << 2, 1],
+    [[75], 0, 1],
+  ] as const) {
+    it(`says which fields hold any text: ${fields.join(', ')}`, () => {
+      const values = Array.from({ length: 80 }, (_, index) => (fields.some((field) => field === index + 1) ? 'x' : ''));
+      const segment = parseMessage(`${header}\rZZZ|${values.join('|')}`).segments[1];
+      assert.deepEqual([segment?.present, segment?.presentBeyond], [present, beyond]);
+    });
+  }
+
   it('takes any separators that the message declares', () => {
     const message = parseMessage('MSH$*%#@$LAB$HOSPA\rPID$1$$7*x@y%8$a#F#b');
     const pid = message.segments[1]!;
