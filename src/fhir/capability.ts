@@ -36,6 +36,8 @@ export interface ServedType {
   readonly operations?: readonly ServedOperation[];
   /** Interactions that take a condition in the place of an id. */
   readonly conditional?: readonly TypeInteraction[];
+  /** Canonical URLs of loaded profiles that it is validated by, when it names them. */
+  readonly profiles?: readonly string[];
   /** Its search takes `_include` and `_revinclude`. */
   readonly includes?: boolean;
 }
@@ -111,6 +113,7 @@ function describeType(type: string, served: ServedType): object {
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    ...listed('supportedProfile', served.profiles ?? []),
     interaction: served.interactions.map((code) => ({ code })),
     versioning: 'versioned-update',
     readHistory: served.interactions.includes('vread'),

@@ -23,6 +23,7 @@ import type { Addresses } from '../config.ts';
 import type { Database } from '../db.ts';
 import { buildCapability, type Capability } from '../fhir/capability.ts';
 import { customParams } from '../fhir/params.ts';
+import type { Profiles } from '../fhir/validate.ts';
 import { buildTerminologyCapabilities } from '../fhir/terminology-capabilities.ts';
 import { listSystems, openLibrary } from '../store/terminology/library.ts';
 
@@ -31,10 +32,14 @@ const systemsMs = 60_000;
 
 const json = 'application/json; charset=utf-8';
 
-export function openDocuments(database: Database, addresses: Addresses): Readonly<Record<string, Document>> {
+export function openDocuments(
+  database: Database,
+  addresses: Addresses,
+  profiles: Profiles,
+): Readonly<Record<string, Document>> {
   const server = serverOf(addresses);
-  const capability = followingParams(() => ({ status: 200, body: JSON.stringify(capabilityOf(server)) }));
-  const openApi = followingParams(() => ({
+  const capability = following(profiles, () => ({ status: 200, body: JSON.stringify(capabilityOf(server, profiles)) }));
+  const openApi = following(profiles, () => ({
     status: 200,
     contentType: json,
     body: JSON.stringify(buildOpenApi(server, [...routes, ...routesOfOperations])),
@@ -77,12 +82,12 @@ function kept(ms: number, make: () => Promise<Answer>): () => Promise<Answer> {
   };
 }
 
-/** Made when it is first asked for, and anew when the search parameters in force have changed. */
-function followingParams(make: () => Answer): () => Answer {
-  let made: { readonly params: unknown; readonly answer: Answer } | undefined;
+/** Made when it is first asked for, and anew when the search parameters or profiles in force have changed. */
+function following(profiles: Profiles, make: () => Answer): () => Answer {
+  let made: { readonly of: readonly unknown[]; readonly answer: Answer } | undefined;
   return () => {
-    const params = customParams();
-    if (made?.params !== params) made = { params, answer: make() };
+    const of = [customParams(), profiles.supported()];
+    if (made === undefined || of.some((one, at) => one !== made?.of[at])) made = { of, answer: make() };
     return made.answer;
   };
 }
@@ -98,14 +103,20 @@ function serverOf({ fhirBase }: Addresses): Server {
 /** @see https://hl7.org/fhir/uv/bulkdata/STU2/CapabilityStatement-bulk-data.html */
 const bulkData = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
 
-function capabilityOf(server: Server): object {
+function capabilityOf(server: Server, profiles: Profiles): object {
   return buildCapability({
     ...server,
     types: (type) => {
       const interactions = interactionsOf(type);
       const conditional = interactions.filter((code) => isConditional(type, code));
       // Types with routes of their own answer the questions of those routes alone.
-      return { interactions, conditional, operations: operationsOf(type), includes: !fixedTypes.has(type) };
+      return {
+        interactions,
+        conditional,
+        operations: operationsOf(type),
+        profiles: profiles.supported().get(type) ?? [],
+        includes: !fixedTypes.has(type),
+      };
     },
     system: systemInteractions(),
     patchFormats,

@@ -66,7 +66,7 @@ export async function openFacade({
     profiles,
     report,
     observe,
-    documents: openDocuments(database, addresses),
+    documents: openDocuments(database, addresses, profiles),
   });
   return { listener, authenticator, keys, report };
 }

@@ -204,6 +204,7 @@ export async function followProfiles(
   const timer = setInterval(() => void refresh().catch(onProblem), checkMs).unref();
   return {
     check: (canonical, depth) => current.check(canonical, depth),
+    supported: () => current.supported(),
     refresh,
     close: () => clearInterval(timer),
   };

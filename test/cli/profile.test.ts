@@ -188,6 +188,17 @@ describe('hub profile', function () {
       await eventually('422 required Patient.birthDate', () => create(body));
     });
 
+    it('the CapabilityStatement names what is in force', async () => {
+      const { json } = await hub.send('GET', 'metadata', undefined);
+      const types = json['rest'][0].resource as { type: string; supportedProfile?: string[] }[];
+      const supported = types.find(({ type }) => type === 'Patient')?.supportedProfile;
+      assert.deepEqual(supported, [
+        'http://example.org/child|1',
+        `${url}|2.0.0`,
+        'http://hl7.org/fhir/uv/ips/StructureDefinition/Patient-uv-ips|2.0.0',
+      ]);
+    });
+
     it('list shows what is in force, and with --all what was', async () => {
       const listed = await run((environment) => runProfileList(false, environment));
       assert.deepEqual(

@@ -67,7 +67,10 @@ export function openLibrary(definitions: readonly Definition[]): Library {
   const lists = new Map<string, CodeList | undefined>();
   const memberships = new Map<string, Belongs | undefined>();
 
+  const supported = profilesByType(definitions);
+
   const library: Library = {
+    supported: () => supported,
     tree: (canonical) =>
       remembered(trees, canonical, () => {
         const definition = findProfile(canonical);
@@ -119,6 +122,17 @@ export function openLibrary(definitions: readonly Definition[]): Library {
     isCoreInvariant: (key) => coreInvariants().has(key),
   };
   return library;
+}
+
+/** Extensions and profiles on data types are part of these. */
+function profilesByType(definitions: readonly Definition[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, Set<string>>();
+  for (const { resourceType, url, version, kind, type } of definitions) {
+    if (resourceType !== 'StructureDefinition' || kind !== 'resource' || typeof type !== 'string') continue;
+    const urls = found.get(type) ?? new Set();
+    found.set(type, urls.add(version === undefined ? url : `${url}|${version}`));
+  }
+  return new Map([...found].map(([type, urls]) => [type, [...urls].sort()]));
 }
 
 function remembered<K, T>(known: Map<K, T>, key: K, make: () => T): T {

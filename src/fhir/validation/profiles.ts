@@ -7,6 +7,10 @@ export interface Profiles {
    * @param canonical its URL, perhaps with `|version`
    */
   check(canonical: string, depth: Depth): Check | undefined;
+  /** Canonical URLs of the profiles on each resource type; another map when they have changed. */
+  supported(): ReadonlyMap<string, readonly string[]>;
 }
 
-export const noProfiles: Profiles = { check: () => undefined };
+const none: ReadonlyMap<string, readonly string[]> = new Map();
+
+export const noProfiles: Profiles = { check: () => undefined, supported: () => none };
