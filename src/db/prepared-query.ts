@@ -31,12 +31,14 @@ const waitingOf = new WeakMap<pg.ClientBase, Waiting[]>();
 export function runTogether<Row extends object>(client: pg.ClientBase, statement: Prepared): Promise<Row[]> {
   return new Promise((resolve, reject) => {
     const settle: Settle = { resolve: (rows) => resolve(rows as Row[]), reject };
+    // Here, so that a value that cannot be sent is the error of this statement alone.
+    const one: Waiting = { statement: { ...statement, values: statement.values.map(prepareValue) }, settle };
     const waiting = waitingOf.get(client);
     if (waiting !== undefined) {
-      waiting.push({ statement, settle });
+      waiting.push(one);
       return;
     }
-    const group: Waiting[] = [{ statement, settle }];
+    const group = [one];
     waitingOf.set(client, group);
     setImmediate(() => {
       waitingOf.delete(client);
@@ -48,19 +50,24 @@ export function runTogether<Row extends object>(client: pg.ClientBase, statement
 function sendTogether(client: pg.ClientBase, waiting: readonly Waiting[]): void {
   const { connection } = client as unknown as { connection: Connection };
   connection.stream.cork();
-  const isKnown = ({ statement }: Waiting): boolean => columnsOf.get(connection)?.has(statement.name) ?? false;
-  const known = waiting.filter(isKnown);
-  for (const one of waiting) if (!isKnown(one)) client.query(new PreparedQuery(one.statement, one.settle));
-  for (let at = 0; at < known.length; at += groupMax) {
-    client.query(new PreparedGroup(client, known.slice(at, at + groupMax)));
+  try {
+    const isKnown = ({ statement }: Waiting): boolean => columnsOf.get(connection)?.has(statement.name) ?? false;
+    const known = waiting.filter(isKnown);
+    for (const one of waiting) if (!isKnown(one)) client.query(new PreparedQuery(one.statement, one.settle));
+    for (let at = 0; at < known.length; at += groupMax) {
+      client.query(new PreparedGroup(client, known.slice(at, at + groupMax)));
+    }
+  } catch (error) {
+    for (const { settle } of waiting) settle.reject(error);
+  } finally {
+    connection.stream.uncork();
   }
-  connection.stream.uncork();
 }
 
 /** The driver's own view of a connection and of a query, as far as it is used here; its published types leave it out. */
 interface Connection {
   readonly parsedStatements: Readonly<Record<string, string>>;
-  bind(message: { statement: string; values: readonly unknown[]; valueMapper: (value: unknown) => unknown }): void;
+  bind(message: { statement: string; values: readonly unknown[]; valueMapper?: (value: unknown) => unknown }): void;
   readonly stream: { write(bytes: Uint8Array): unknown; cork(): void; uncork(): void };
 }
 type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
@@ -191,7 +198,7 @@ class PreparedGroup extends (pg.Query as unknown as typeof DriverQuery) {
     const connection = driver as unknown as Connection;
     this.#known = columnsOf.get(connection) ?? this.#known;
     for (const { statement } of this.#waiting) {
-      connection.bind({ statement: statement.name, values: statement.values, valueMapper: prepareValue });
+      connection.bind({ statement: statement.name, values: statement.values });
       connection.stream.write(execute);
     }
     connection.stream.write(sync);

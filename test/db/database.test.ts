@@ -62,6 +62,17 @@ describe('statements on a connection', () => {
     }
   });
 
+  it('a value that cannot be sent is the error of its statement alone', async () => {
+    const text = (value: unknown): Promise<object[]> => world.database.query(sql`select ${value}::text as text`);
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    for (let round = 0; round < 3; round++) {
+      const settled = await Promise.allSettled([text('a'), text(circular), text(7n), text(null), text('b')]);
+      const found = settled.map((one) => (one.status === 'fulfilled' ? JSON.stringify(one.value[0]) : 'failed'));
+      assert.deepEqual(found, ['{"text":"a"}', 'failed', '{"text":"7"}', '{"text":null}', '{"text":"b"}']);
+    }
+  });
+
   it('given a connection that ends, then everything that was asked fails as transient, and the next is served', async () => {
     const database = openDatabase({ url: world.url, pipelines: 1, applicationName: 'test-lost' });
     try {
