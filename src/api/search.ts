@@ -13,6 +13,8 @@ import { parseSearch, parseSearchOfTypes, type SearchRequest } from '../fhir/sea
 import { samePerson, samePersons } from '../identity/link.ts';
 import { includedMax, selectIncluded } from '../store/include.ts';
 import { compartmentsOf, isAcross, patientsNamed } from '../store/search.ts';
+import { asksForCodes } from '../store/resolve.ts';
+import { ensureBase } from '../store/terminology/base.ts';
 import { selectPage, type FoundRow } from '../store/select.ts';
 import { renderedTypes } from './audit-event.ts';
 import { searchUrl, toSearchset, type SearchsetEntry } from './bundle.ts';
@@ -43,10 +45,12 @@ async function planPosted(call: Call): Promise<Plan> {
   return planSearch(call, [query, await text()].filter((part) => part !== '').join('&'));
 }
 
-function planSearch({ facade, principal, incoming }: Call, query: string): Plan {
+async function planSearch({ facade, principal, incoming }: Call, query: string): Promise<Plan> {
   const { base, cursorKey, now } = facade;
   const path = pathOf(incoming);
   const request = parse(principal, incoming, query, { base, now: now() });
+  // Not in the search itself, which may read from a snapshot and write nothing.
+  if (asksForCodes(request)) await ensureBase(facade.database);
   const types = request.branches?.flatMap((branch) => branch.types) ?? [request.type];
   const { parameters, cursor } = request;
   const seal = { key: cursorKey, boundTo: cursorBinding(principal, path, parameters) };

@@ -54,6 +54,11 @@ async function resolveBranches(branches: readonly Branch[], resolver: Resolver):
   return resolved;
 }
 
+/** Whether the search must know value sets or hierarchies of codes. */
+export function asksForCodes({ filters, branches = [] }: Pick<SearchRequest, 'filters' | 'branches'>): boolean {
+  return [...filters, ...branches.flatMap((branch) => branch.filters)].some(isOpen);
+}
+
 interface Resolver {
   readonly db: Tx;
   readonly options: ResolveOptions;
