@@ -32,33 +32,41 @@ export function splitMessages(bytes: Uint8Array): Uint8Array[] {
 }
 
 /**
- * What a batch says of itself against what it holds: BTS-1 counts the messages of a batch, FTS-1 the batches of a file. A count that does
- * not fit means that something was lost on the way, so nothing of it is taken.
- * @returns undefined when every count that was sent is right
+ * What a batch says of itself against what it holds: BTS-1 counts the messages of a batch, FTS-1 the batches of a file; what BHS or FHS begins,
+ * BTS or FTS ends. A count that does not fit, or an end that is not there, means that something was lost on the way, so nothing of it is
+ * taken.
+ * @returns undefined when it is whole
+ * @see HL7 v2.5.1 section 2.10.3
  */
 export function checkBatch(bytes: Uint8Array): Problem | undefined {
   let [messages, batches] = [0, 0];
+  // What was begun and not ended yet.
+  let [isBatchOpen, isFileOpen] = [false, false];
   for (const line of linesOf(bytes)) {
     const name = nameAt(line, 0, line.length);
     if (name === 'MSH') messages++;
+    else if (name === 'FHS') isFileOpen = true;
     else if (name === 'BHS') {
+      if (isBatchOpen) return endless('BHS', 'BTS');
+      isBatchOpen = true;
       messages = 0;
       batches++;
     } else if (name === 'BTS' || name === 'FTS') {
+      if (name === 'FTS' && isBatchOpen) return endless('BHS', 'BTS');
+      const [what, found] = name === 'BTS' ? ['batch', messages] : ['file', batches];
       const counted = countOf(line);
-      const found = name === 'BTS' ? messages : batches;
       if (counted !== undefined && counted !== found) {
-        return new Problem(
-          'value',
-          `${name}-1 counts ${counted}, the ${name === 'BTS' ? 'batch' : 'file'} holds ${found}`,
-          {
-            expression: `${name}-1`,
-            hint: 'Nothing of it was taken; send it again whole.',
-          },
-        );
+        return new Problem('value', `${name}-1 counts ${counted}, the ${what} holds ${found}`, {
+          expression: `${name}-1`,
+          hint: sendAgain,
+        });
       }
+      if (name === 'BTS') isBatchOpen = false;
+      else isFileOpen = false;
     }
   }
+  if (isBatchOpen) return endless('BHS', 'BTS');
+  if (isFileOpen) return endless('FHS', 'FTS');
   if (readEnvelopeOf(bytes).messages > messagesMax) {
     return new Problem('too-long', `more than ${messagesMax} messages at once`, {
       hint: 'Send them in several files.',
@@ -66,6 +74,11 @@ export function checkBatch(bytes: Uint8Array): Problem | undefined {
   }
   return undefined;
 }
+
+function endless(header: string, trailer: string): Problem {
+  return new Problem('required', `there is no ${trailer} to the ${header}`, { expression: trailer, hint: sendAgain });
+}
+const sendAgain = 'Nothing of it was taken; send it again whole.';
 
 /** Far more than a day of a hospital's largest interface; each is answered, so a frame of bare headers would fill the memory. */
 const messagesMax = 100_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { buildAck } from '../../../adapters/hl7v2/ack.ts';
-import { splitMessages } from '../../../adapters/hl7v2/batch.ts';
+import { checkBatch, splitMessages } from '../../../adapters/hl7v2/batch.ts';
 import { findCharset } from '../../../adapters/hl7v2/charset.ts';
 import { parseMessage } from '../../../adapters/hl7v2/message.ts';
 import { readEnvelope } from '../../../adapters/hl7v2/read.ts';
@@ -139,6 +139,22 @@ describe('the envelope of a message', () => {
 describe('files of several messages', () => {
   const a = `${usual}\rPID|1`;
   const b = `${usual.replace('M1', 'M2')}\rPID|2`;
+
+  const batches: [what: string, file: string, expression: string | undefined][] = [
+    ['a whole file', `FHS|^~\\&\rBHS|^~\\&\r${a}\rBTS|1\rBHS|^~\\&\r${b}\rBTS|1\rFTS|2\r`, undefined],
+    ['trailers without counts', `FHS|^~\\&\rBHS|^~\\&\r${a}\rBTS\rFTS\r`, undefined],
+    ['messages without an envelope', `${a}\r${b}`, undefined],
+    ['a batch without its end', `BHS|^~\\&\r${a}\r${b}`, 'BTS'],
+    ['a batch that begins in another', `BHS|^~\\&\r${a}\rBHS|^~\\&\r${b}\rBTS|1\r`, 'BTS'],
+    ['a file that ends in a batch', `FHS|^~\\&\rBHS|^~\\&\r${a}\rFTS|1\r`, 'BTS'],
+    ['a file without its end', `FHS|^~\\&\rBHS|^~\\&\r${a}\rBTS|1\r`, 'FTS'],
+    ['a batch that counts more', `BHS|^~\\&\r${a}\rBTS|2\r`, 'BTS-1'],
+    ['a file that counts more', `FHS|^~\\&\rBHS|^~\\&\r${a}\rBTS|1\rFTS|2\r`, 'FTS-1'],
+  ];
+  for (const [what, file, expression] of batches) {
+    it(`${what} is ${expression === undefined ? 'taken' : `refused at ${expression}`}`, () =>
+      assert.equal(checkBatch(Buffer.from(file))?.expression?.[0], expression));
+  }
   const rows: [string, string, string[]][] = [
     ['one message', a, [a]],
     ['two, CR', `${a}\r${b}`, [a, b]],

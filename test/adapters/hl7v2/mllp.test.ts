@@ -59,6 +59,15 @@ describe('MLLP: a message in, an acknowledgment after the commit', () => {
     socket.destroy();
   });
 
+  it('a batch whose end is missing: nothing is taken, ERR names it', async () => {
+    const socket = await open((await world.listen()).port);
+    socket.write(frame(Buffer.from(`BHS|^~\\&\r${givenMessage({ id: 'BA4' })}`)));
+    const [ack = ''] = await rawAnswers(socket, 1);
+    assert.match(ack, /\rMSA\|AE\|\rERR\|\|BTS/);
+    assert.equal(await count(world, 'BA4'), 0);
+    socket.destroy();
+  });
+
   it('the answer to a batch names it by BHS-11; an empty one is accepted as such', async () => {
     const socket = await open((await world.listen()).port);
     const header = 'BHS|^~\\&|APP|HOSPA|HUB|HUB|2024||||B77';
