@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
 import { checkStructure, type StructureIssue } from '../../adapters/hl7v2/structure.ts';
 import type { MapContext, MappedMessage } from '../mapping/draft.ts';
-import { openMaps, type Maps } from '../mapping/maps.ts';
+import { compileLibrary, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';
 import { mapMessage } from '../mapping/run.ts';
+import { readLibrary } from './map-cache.ts';
 
 export { isBatch, splitMessages } from '../../adapters/hl7v2/batch.ts';
 
@@ -31,7 +32,7 @@ export const noSource: ConversionSource = { name: 'none', organization: 'Organiz
 
 /** The shipped tables. @throws Problem invalid naming file and line */
 export function openShippedMaps(): Maps {
-  return openMaps(join(import.meta.dirname, '..', '..', 'mappings'));
+  return compileLibrary(readLibrary(join(import.meta.dirname, '..', '..', 'mappings')));
 }
 
 /** @param maps asked for each message: what was assigned to an endpoint meanwhile is in force from the next one on */

@@ -43,7 +43,12 @@ export interface Maps {
  * @throws Problem invalid naming file and line; all shipped overlays are compiled now, so a bad table never waits for a message
  */
 export function openMaps(directory: string): Maps {
-  return new CompiledMaps(loadMaps(directory));
+  return compileLibrary(loadMaps(directory));
+}
+
+/** The same of tables that have been read. @throws Problem invalid when a shipped overlay does not fit */
+export function compileLibrary(library: MapLibrary): Maps {
+  return new CompiledMaps(library);
 }
 
 /** @throws Problem invalid naming file and line */
