@@ -21,7 +21,7 @@ interface Case {
 
 /**
  * As one hospital sends: patients, visits, orders, times and values are new in every message; codes, staff and beds come
- * again. The mapping keeps what those became (src/mapping/source.ts), so in every twentieth message the doctor is new.
+ * again. The mapping keeps what those became (src/mapping/message/source.ts), so in every twentieth message the doctor is new.
  */
 const doctor = (n: number): string =>
   n % newDoctorEvery === 0 ? `N${n}^Zhou^New${n}^^^^^^HOSPA` : `${1000 + (n % 97)}^Chen^Hao${n % 97}^^^^^^HOSPA`;

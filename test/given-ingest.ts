@@ -14,7 +14,7 @@ import {
   type Processing,
   type ProcessingOptions,
 } from '../src/ingest/ingest.ts';
-import type { MappedMessage } from '../src/mapping/draft.ts';
+import type { MappedMessage } from '../src/mapping/message/draft.ts';
 import { givenDatabase } from './given.ts';
 
 export interface IngestWorld {

@@ -4,7 +4,7 @@
  * chose says it. A value that was kept beside is beside, though the same text may stand elsewhere by chance.
  */
 import type { AnyResource } from '../../src/fhir/types.ts';
-import { originalUrl, unmappedUrl } from '../../src/mapping/extensions.ts';
+import { originalUrl, unmappedUrl } from '../../src/mapping/values/extensions.ts';
 import type { Hl7Message } from '../../src/mapping/message.ts';
 import { entriesOf } from './faults.ts';
 import { BundleText, foldSpace, keptAs, leavesOf, type Form, type Leaf, type Translations } from './kept.ts';

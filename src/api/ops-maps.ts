@@ -11,9 +11,9 @@ import { applyOverlay, listMapVersions, overlayBytesMax, rollBack } from '../ing
 import { replayMessages } from '../ingest/replay.ts';
 import type { MessageFilter } from '../ingest/status.ts';
 import { findUnmapped, listUnmapped } from '../ingest/unmapped.ts';
-import { checkOverlay } from '../mapping/check.ts';
+import { checkOverlay } from '../mapping/tables/check.ts';
 import { compareResults, compareTables, type Sample } from '../mapping/compare.ts';
-import type { MapContext } from '../mapping/draft.ts';
+import type { MapContext } from '../mapping/message/draft.ts';
 import { explainMessage } from '../mapping/explain.ts';
 import { parseOverlay, sourceOf, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';

@@ -1,7 +1,7 @@
 /** What `hub map` prints, for people. */
 import type { ResultComparison, TableDifference } from '../mapping/compare.ts';
 import type { ExplainedField, ExplainedResource, Explanation } from '../mapping/explain.ts';
-import { valueText } from '../mapping/flatten.ts';
+import { valueText } from '../mapping/message/flatten.ts';
 
 const signs = { added: '+', removed: '-', changed: '~', refused: '!', accepted: '+' } as const;
 

@@ -8,7 +8,7 @@ import type { AnyResource } from '../fhir/types.ts';
 import { carryOut } from '../identity/command.ts';
 import { linkPatients } from '../identity/link.ts';
 import type { Converted } from '../ingest/process.ts';
-import type { RenumberCommand } from '../mapping/draft.ts';
+import type { RenumberCommand } from '../mapping/message/draft.ts';
 import { commit } from '../store/commit.ts';
 import type { Write, Written } from '../store/row.ts';
 import { SentLists } from './lists.ts';

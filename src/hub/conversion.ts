@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
 import { checkStructure, type StructureIssue } from '../../adapters/hl7v2/structure.ts';
-import type { MapContext, MappedMessage } from '../mapping/draft.ts';
+import type { MapContext, MappedMessage } from '../mapping/message/draft.ts';
 import { compileLibrary, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';
 import { mapMessage } from '../mapping/run.ts';

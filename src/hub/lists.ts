@@ -9,7 +9,7 @@ import { sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { typeCode } from '../fhir/types.ts';
 import type { Converted } from '../ingest/process.ts';
-import type { Snapshot } from '../mapping/draft.ts';
+import type { Snapshot } from '../mapping/message/draft.ts';
 import type { Write } from '../store/row.ts';
 
 interface ListRow {

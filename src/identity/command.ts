@@ -7,7 +7,7 @@ import { ownBucket } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { withCommand } from '../mapping/commands.ts';
-import type { PatientCommand } from '../mapping/draft.ts';
+import type { PatientCommand } from '../mapping/message/draft.ts';
 import { commit } from '../store/commit.ts';
 import type { Write } from '../store/row.ts';
 import { lockRows, readRows } from '../store/rows.ts';

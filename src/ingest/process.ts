@@ -8,7 +8,7 @@
  */
 import type { Database, Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { MappedMessage } from '../mapping/draft.ts';
+import type { MappedMessage } from '../mapping/message/draft.ts';
 import type { Lease, Leases } from '../jobs/lease.ts';
 import type { Work } from '../jobs/worker.ts';
 import type { Endpoint } from './contract.ts';

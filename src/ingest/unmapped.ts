@@ -8,7 +8,7 @@
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
-import type { Draft, Unmapped } from '../mapping/draft.ts';
+import type { Draft, Unmapped } from '../mapping/message/draft.ts';
 
 /** How late counts are seen. */
 export const flushMs = 5_000;

@@ -1,7 +1,7 @@
 /** Mapped drafts as one FHIR Bundle, for `hub convert` and the preview: the same message gives the same text for ever. */
 import type { AnyResource } from '../fhir/types.ts';
 import { withCommand } from './commands.ts';
-import type { MappedMessage } from './draft.ts';
+import type { MappedMessage } from './message/draft.ts';
 
 export interface BundleOptions {
   /** `transaction` (default): entries that a FHIR server can execute as they stand. */

@@ -6,10 +6,10 @@
  * @see HL7 v2.5.1 section 3.6.2 (definitions of merge, link, move, change)
  */
 import type { AnyResource } from '../fhir/types.ts';
-import type { Command, PatientCommand } from './draft.ts';
+import type { Command, PatientCommand } from './message/draft.ts';
 import { patientOf } from './keys.ts';
-import type { Node } from './nesting.ts';
-import type { DraftBuilder, Run } from './state.ts';
+import type { Node } from './message/nesting.ts';
+import type { DraftBuilder, Run } from './message/state.ts';
 
 /** @returns undefined when the segment does not say enough to command anything */
 export type CommandFunction = (node: Node, run: Run) => Command | undefined;

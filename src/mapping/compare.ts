@@ -1,8 +1,8 @@
 /** What another map would change: which rules say otherwise, and which results come out otherwise. */
 import { Problem } from '../fhir/problem.ts';
 import type { CompiledMap } from './compile.ts';
-import type { MapContext } from './draft.ts';
-import { flatten, valueText, type Flat } from './flatten.ts';
+import type { MapContext } from './message/draft.ts';
+import { flatten, valueText, type Flat } from './message/flatten.ts';
 import type { Hl7Message } from './message.ts';
 import { mapMessage } from './run.ts';
 import type { MapSource, RuleMap } from './table.ts';

@@ -1,16 +1,22 @@
 /** Rules to closures, once for each distinct content of a map. */
 import { commands, type CommandFunction } from './commands.ts';
-import { compileDatatype } from './compile-datatype.ts';
-import { compileSegment, type CompiledSegment, type Context, type ConvertPart, type Tracer } from './compile-rules.ts';
-import { compileCondition, readsOfSegment, type Test } from './condition.ts';
-import { invalid } from './document.ts';
+import { compileDatatype } from './compile/compile-datatype.ts';
+import {
+  compileSegment,
+  type CompiledSegment,
+  type Context,
+  type ConvertPart,
+  type Tracer,
+} from './compile/compile-rules.ts';
+import { compileCondition, readsOfSegment, type Test } from './compile/condition.ts';
+import { invalid } from './tables/document.ts';
 import { compileKey, keys, type KeyFunction } from './keys.ts';
 import { links, type LinkFunction } from './links.ts';
-import type { Node } from './nesting.ts';
-import { compareTables } from './reuse.ts';
+import type { Node } from './message/nesting.ts';
+import { compareTables } from './compile/reuse.ts';
 import { type Build, type CommandSource, type MapSource, type MessageMap, type VocabularySource } from './table.ts';
-import { compileTarget, type Target } from './target.ts';
-import { versionOf } from './version.ts';
+import { compileTarget, type Target } from './compile/target.ts';
+import { versionOf } from './tables/version.ts';
 
 export interface Vocabulary {
   readonly id: string;

@@ -3,11 +3,11 @@
  * went, or why no rule took it.
  */
 import { compileTraced } from './compile.ts';
-import type { MapContext, MappedMessage } from './draft.ts';
-import { unmappedUrl } from './extensions.ts';
-import { flatten, type Flat } from './flatten.ts';
+import type { MapContext, MappedMessage } from './message/draft.ts';
+import { unmappedUrl } from './values/extensions.ts';
+import { flatten, type Flat } from './message/flatten.ts';
 import type { Hl7Message } from './message.ts';
-import { nest } from './nesting.ts';
+import { nest } from './message/nesting.ts';
 import { mapMessage } from './run.ts';
 import type { MapSource, Rule, RuleMap } from './table.ts';
 import { isMadeBy, Trace, type Idle, type InnerStep, type Step } from './trace.ts';

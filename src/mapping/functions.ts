@@ -14,17 +14,17 @@ import {
   insurer,
   policyHolder,
   selfPay,
-} from './billing.ts';
+} from './values/billing.ts';
 import { checkNationalId, identifierTypeSystem, nationalIdSystem } from '../fhir/identifiers.ts';
 import type { Vocabulary } from './compile.ts';
-import { codeToConcept, codingSystem, toCode, toCoding, toConcept } from './concepts.ts';
-import { Extended, original } from './extensions.ts';
-import type { Node } from './nesting.ts';
-import { authorityOrType, hanziAddress, hanziNames } from './hanzi.ts';
-import { numeric } from './number.ts';
-import { observationValue, unitOf } from './observation.ts';
-import { referenceRange } from './reference-range.ts';
-import type { Part } from './part.ts';
+import { codeToConcept, codingSystem, toCode, toCoding, toConcept } from './values/concepts.ts';
+import { Extended, original } from './values/extensions.ts';
+import type { Node } from './message/nesting.ts';
+import { authorityOrType, hanziAddress, hanziNames } from './values/hanzi.ts';
+import { numeric } from './values/number.ts';
+import { observationValue, unitOf } from './values/observation.ts';
+import { referenceRange } from './values/reference-range.ts';
+import type { Part } from './message/part.ts';
 import {
   authorityIdentifier,
   authorityName,
@@ -37,7 +37,7 @@ import {
   namedPractitioner,
   organization,
   practitioner,
-} from './parties.ts';
+} from './values/parties.ts';
 import {
   absent,
   activity,
@@ -48,7 +48,7 @@ import {
   performingOrganization,
   softwareAgent,
   specimenSource,
-} from './segments.ts';
+} from './values/segments.ts';
 import {
   appointmentNotes,
   appointmentPriority,
@@ -56,11 +56,11 @@ import {
   appointmentStatus,
   appointmentTimes,
   responseTimes,
-} from './appointments.ts';
-import { compound } from './compound.ts';
-import { addressLines, familyName, telecom } from './contact.ts';
-import { appointmentActor, appointmentContacts, appointmentService } from './participants.ts';
-import { authenticationInstant, documentContent, documentParent } from './documents.ts';
+} from './values/appointments.ts';
+import { compound } from './values/compound.ts';
+import { addressLines, familyName, telecom } from './values/contact.ts';
+import { appointmentActor, appointmentContacts, appointmentService } from './values/participants.ts';
+import { authenticationInstant, documentContent, documentParent } from './values/documents.ts';
 import {
   administrationLocation,
   amount,
@@ -72,7 +72,7 @@ import {
   unitText,
   unsignedInt,
   wasSubstituted,
-} from './medication.ts';
+} from './values/medication.ts';
 import {
   ethnicity,
   financialClass,
@@ -84,16 +84,16 @@ import {
   allergyVerification,
   emailAddress,
   valueIdentifier,
-} from './records.ts';
-import { facts } from './facts.ts';
-import { procedurePerformer, roleReference, teamParticipant, visitParticipant } from './roles.ts';
-import { encounterDiagnosis, eventStatus, performed, reopened } from './visit.ts';
-import { boundConcept, payor, problemStatus, providerOrganization } from './care.ts';
-import { certificate, education, languageSkill, specialty } from './staff.ts';
-import type { Element, Run } from './state.ts';
-import { parseDtm } from './time.ts';
-import { timing, timingQuantity } from './timing.ts';
-import { vaccineDetails, vaccineForecast } from './vaccination.ts';
+} from './values/records.ts';
+import { facts } from './values/facts.ts';
+import { procedurePerformer, roleReference, teamParticipant, visitParticipant } from './values/roles.ts';
+import { encounterDiagnosis, eventStatus, performed, reopened } from './values/visit.ts';
+import { boundConcept, payor, problemStatus, providerOrganization } from './values/care.ts';
+import { certificate, education, languageSkill, specialty } from './values/staff.ts';
+import type { Element, Run } from './message/state.ts';
+import { parseDtm } from './values/time.ts';
+import { timing, timingQuantity } from './values/timing.ts';
+import { vaccineDetails, vaccineForecast } from './values/vaccination.ts';
 
 /** What a rule says beside the value. */
 export interface RuleInfo {

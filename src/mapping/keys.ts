@@ -5,12 +5,12 @@
  */
 import { deriveId, idOfKey, keyPart } from '../fhir/ids.ts';
 import { checkNationalId, nationalIdSystem } from '../fhir/identifiers.ts';
-import { parsePosition } from './condition.ts';
+import { parsePosition } from './compile/condition.ts';
 import type { Hl7Segment } from './message.ts';
-import type { KeyText, Node } from './nesting.ts';
-import { isBlank, type Part, type SegmentReader } from './part.ts';
-import { location } from './parties.ts';
-import type { Compartment, Run } from './state.ts';
+import type { KeyText, Node } from './message/nesting.ts';
+import { isBlank, type Part, type SegmentReader } from './message/part.ts';
+import { location } from './values/parties.ts';
+import type { Compartment, Run } from './message/state.ts';
 import type { KeyPart, KeySource } from './table.ts';
 
 /** @returns the id of the resource of this type that this segment stands for */

@@ -1,10 +1,10 @@
 /** References that the place of a segment alone does not say; found when all drafts of the message exist. */
-import { patientParticipants } from './participants.ts';
+import { patientParticipants } from './values/participants.ts';
 import { successorOf } from './commands.ts';
-import type { CodeableConcept } from './concepts.ts';
-import type { Node } from './nesting.ts';
-import { parentOrder, parentResult, replacedOrder } from './orders.ts';
-import type { DraftBuilder, Element, Run } from './state.ts';
+import type { CodeableConcept } from './values/concepts.ts';
+import type { Node } from './message/nesting.ts';
+import { parentOrder, parentResult, replacedOrder } from './values/orders.ts';
+import type { DraftBuilder, Element, Run } from './message/state.ts';
 
 /** @returns elements for the target: references, or what holds them */
 export type LinkFunction = (node: Node, draft: DraftBuilder, run: Run) => readonly Element[];

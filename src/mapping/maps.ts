@@ -4,9 +4,9 @@
  */
 import { Problem } from '../fhir/problem.ts';
 import { compileMap, type CompiledMap } from './compile.ts';
-import { Table } from './document.ts';
-import { applyChanges, profilesOf, shippedOverlay } from './overlay.ts';
-import { readOverlay } from './read-overlay.ts';
+import { Table } from './tables/document.ts';
+import { applyChanges, profilesOf, shippedOverlay } from './tables/overlay.ts';
+import { readOverlay } from './tables/read-overlay.ts';
 import { loadMaps, type MapLibrary, type MapSource, type Partner } from './table.ts';
 
 /** An overlay that somebody applied, as it was written. */

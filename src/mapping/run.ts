@@ -1,14 +1,14 @@
 /** One message through a compiled map. The parent decides the order; what each step means is in the tables. */
 import { Problem } from '../fhir/problem.ts';
 import type { CompiledBuild, CompiledCommand, CompiledMap, CompiledMessage, CompiledRef } from './compile.ts';
-import type { Draft, MapContext, MappedMessage } from './draft.ts';
-import { unmappedUrl } from './extensions.ts';
+import type { Draft, MapContext, MappedMessage } from './message/draft.ts';
+import { unmappedUrl } from './values/extensions.ts';
 import type { Hl7Message } from './message.ts';
-import { nest, type Node } from './nesting.ts';
-import type { Leaf } from './part.ts';
-import { precedenceOf } from './precedence.ts';
+import { nest, type Node } from './message/nesting.ts';
+import type { Leaf } from './message/part.ts';
+import { precedenceOf } from './message/precedence.ts';
 import { isEmptying, takeSnapshots } from './snapshot.ts';
-import { type DraftBuilder, type Element, ofType, Run, type Reference } from './state.ts';
+import { type DraftBuilder, type Element, ofType, Run, type Reference } from './message/state.ts';
 
 /**
  * The resources that a message speaks of, with stable ids, and an account of all that no rule took.

@@ -5,8 +5,8 @@
  */
 import type { CompiledBuild } from './compile.ts';
 import { patientOf } from './keys.ts';
-import type { Node } from './nesting.ts';
-import type { Run } from './state.ts';
+import type { Node } from './message/nesting.ts';
+import type { Run } from './message/state.ts';
 
 /** Fields of HL70206 or HL70323, by segment. */
 const actionFields: Readonly<Record<string, number>> = { DG1: 21, PR1: 20, IAM: 6, IN1: 55 };

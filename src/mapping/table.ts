@@ -1,14 +1,22 @@
 /**
  * mapping/ turns an HL7v2 message into FHIR resources. What goes where is data: YAML tables under `mappings/`, written
- * and read by interface analysts. This file loads and checks them; overlay.ts merges a partner's changes, compile.ts
- * makes closures of the result, run.ts applies those to one message. The room is pure: it knows no socket, database,
- * clock or charset. docs/mapping.md is the guide to the rule language.
+ * and read by interface analysts. This file loads and checks them (tables/, where overlay.ts merges a partner's changes),
+ * compile.ts makes closures and functions of the result (compile/), run.ts applies those to one message, which message/
+ * takes apart; values/ has what tables cannot say, called by name through functions.ts. The room is pure: it knows no
+ * socket, database, clock or charset. docs/mapping.md is the guide to the rule language.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { invalid, Table } from './document.ts';
-import { readOverlay } from './read-overlay.ts';
-import { readGroup, readKeys, readMessageMap, readRuleMap, readStructural, readVocabulary } from './read-table.ts';
+import { invalid, Table } from './tables/document.ts';
+import { readOverlay } from './tables/read-overlay.ts';
+import {
+  readGroup,
+  readKeys,
+  readMessageMap,
+  readRuleMap,
+  readStructural,
+  readVocabulary,
+} from './tables/read-table.ts';
 
 /** A condition of a rule: a tiny closed language, never code. Positions name the segment or data type they read. */
 export type Condition =

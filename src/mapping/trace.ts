@@ -2,13 +2,13 @@
  * Watches the rules at work: which of them was asked, what it took of the message, what it made of it. The rules are the
  * compiled ones of every day, each step wrapped (compile.ts, `compileTraced`); nothing is interpreted a second time.
  */
-import type { PartStep, SegmentStep, Tracer } from './compile-rules.ts';
-import { compileCondition, readsOfSegment } from './condition.ts';
-import { flatten, valueText, type Flat } from './flatten.ts';
-import type { Node } from './nesting.ts';
-import type { DraftBuilder, Element, Run } from './state.ts';
+import type { PartStep, SegmentStep, Tracer } from './compile/compile-rules.ts';
+import { compileCondition, readsOfSegment } from './compile/condition.ts';
+import { flatten, valueText, type Flat } from './message/flatten.ts';
+import type { Node } from './message/nesting.ts';
+import type { DraftBuilder, Element, Run } from './message/state.ts';
 import type { Rule, RuleMap } from './table.ts';
-import { compileTarget } from './target.ts';
+import { compileTarget } from './compile/target.ts';
 
 /** A rule at one place of the message. */
 export interface Step {

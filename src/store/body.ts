@@ -3,7 +3,7 @@
  * digits, because raw numbers (fhir/json.ts) are written back as they were read.
  */
 import type { AnyResource } from '../fhir/types.ts';
-import { divisible } from '../mapping/target.ts';
+import { divisible } from '../mapping/compile/target.ts';
 
 /** @see https://hl7.org/fhir/R4/resource.html#Meta */
 export function writeBody(resource: AnyResource, id: string, version: number, lastUpdated: Date): string {

@@ -12,7 +12,7 @@ import { isMintedId, ownBucket } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
 import { atIndex, Problem } from '../fhir/problem.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
-import { unmappedUrl } from '../mapping/extensions.ts';
+import { unmappedUrl } from '../mapping/values/extensions.ts';
 import { deleteIdentifiers, identifierHashes, insertIdentifiers, type IdentifierRow } from './identifier.ts';
 import { indexColumns } from './index-columns.ts';
 import { writeSearchParameters } from './index-revision.ts';

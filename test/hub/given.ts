@@ -4,7 +4,7 @@ import type { AnyResource } from '../../src/fhir/types.ts';
 import { applyMessages } from '../../src/hub/apply.ts';
 import { openConversion } from '../../src/hub/conversion.ts';
 import type { Endpoint } from '../../src/ingest/contract.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { readRow } from '../../src/store/read.ts';
 import type { Row } from '../../src/store/row.ts';
 import { everything } from '../../src/store/visibility.ts';

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../src/ingest/contract.ts';
 import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages } from '../../src/ingest/status.ts';
 import { countUnmapped, entriesOf, findUnmapped, listUnmapped, type UnmappedLine } from '../../src/ingest/unmapped.ts';
-import type { Draft, MappedMessage, Unmapped } from '../../src/mapping/draft.ts';
+import type { Draft, MappedMessage, Unmapped } from '../../src/mapping/message/draft.ts';
 import {
   appliedValues,
   givenInbound,

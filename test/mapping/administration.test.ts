@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { validate } from '../../src/fhir/validate.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { drafts, json, map, resource, toBundle } from './given.ts';
 
 const visit = 'PV1|1|I|W1^R1^B1||||||||||||||||V1^^^HOSPA^VN';

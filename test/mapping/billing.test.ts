@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { validate } from '../../src/fhir/validate.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { drafts, json, map, resource, segment, toBundle } from './given.ts';
 
 const patient = 'PID|1||P1^^^HOSPA^MR||Lin^Mei||19900405|F||||||||||A77^^^HOSPA^AN';

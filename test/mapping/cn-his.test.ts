@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { validate } from '../../src/fhir/validate.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 import type { HubResponse } from '../given-hub.ts';
 import { context, json, maps } from './given.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { renderCoverage } from '../../src/mapping/coverage.ts';
+import { renderCoverage } from '../../src/mapping/tables/coverage.ts';
 import { loadMaps } from '../../src/mapping/table.ts';
 import { mappings } from './given.ts';
 

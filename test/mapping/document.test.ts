@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { validate } from '../../src/fhir/validate.ts';
 import { toBundle } from '../../src/mapping/bundle.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { drafts, map, resource } from './given.ts';
 
 const txa =

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
 import { explainMessage, type ExplainedElement, type ExplainedField } from '../../src/mapping/explain.ts';
-import { flatten } from '../../src/mapping/flatten.ts';
+import { flatten } from '../../src/mapping/message/flatten.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 import { context, json, maps } from './given.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
 import type { Hl7Message } from '../../src/mapping/message.ts';
 import { compileMap, compileTraced } from '../../src/mapping/compile.ts';
-import type { Tracer } from '../../src/mapping/compile-rules.ts';
+import type { Tracer } from '../../src/mapping/compile/compile-rules.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 import { loadMaps } from '../../src/mapping/table.ts';
 import { context, mappings } from './given.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { toBundle } from '../../src/mapping/bundle.ts';
-import type { Draft, MapContext, MappedMessage } from '../../src/mapping/draft.ts';
+import type { Draft, MapContext, MappedMessage } from '../../src/mapping/message/draft.ts';
 import { openMaps } from '../../src/mapping/maps.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 

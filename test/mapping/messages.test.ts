@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { validate } from '../../src/fhir/validate.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { drafts, json, map, maps, resource, toBundle } from './given.ts';
 
 /** What becomes of a message: its types but for those that come with every message, each once and in order. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { validate } from '../../src/fhir/validate.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { drafts, map, toBundle } from './given.ts';
 
 const culture = [

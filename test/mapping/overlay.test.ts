@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
 import { validate } from '../../src/fhir/validate.ts';
-import { checkOverlay } from '../../src/mapping/check.ts';
+import { checkOverlay } from '../../src/mapping/tables/check.ts';
 import { compareResults, compareTables } from '../../src/mapping/compare.ts';
 import type { CompiledMap } from '../../src/mapping/compile.ts';
-import type { MappedMessage } from '../../src/mapping/draft.ts';
+import type { MappedMessage } from '../../src/mapping/message/draft.ts';
 import { openMaps, parseOverlay, sourceOf, type OverlayText } from '../../src/mapping/maps.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 import { context, drafts, json, map as mapWithBase, mappings, maps, resource } from './given.ts';

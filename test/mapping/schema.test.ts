@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { checkOverlay } from '../../src/mapping/check.ts';
-import { overlaySchema } from '../../src/mapping/schema.ts';
+import { checkOverlay } from '../../src/mapping/tables/check.ts';
+import { overlaySchema } from '../../src/mapping/tables/schema.ts';
 import { mappings, maps } from './given.ts';
 
 const file = join(mappings, 'schema', 'overlay.schema.json');

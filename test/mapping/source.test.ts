@@ -1,7 +1,7 @@
 /** What is kept of a sender's texts must never show: not in another sender's resources, not in another patient's. */
 import { strict as assert } from 'node:assert';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
-import type { Element } from '../../src/mapping/state.ts';
+import type { Element } from '../../src/mapping/message/state.ts';
 import { drafts, map, resource } from './given.ts';
 
 const visit = 'PV1|1|I|W7^R2^B3||||7001^Song^Lan^^^^^^HOSPA';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { offsetIn, parseDtm, parseTm } from '../../src/mapping/time.ts';
+import { offsetIn, parseDtm, parseTm } from '../../src/mapping/values/time.ts';
 import { json, map, resource } from './given.ts';
 
 describe('DTM (HL7 v2.5.1 section 2.A.22) as FHIR dateTime', () => {

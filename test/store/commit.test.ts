@@ -5,7 +5,7 @@ import { isMintedId, ownBucket } from '../../src/fhir/ids.ts';
 import { parseJson } from '../../src/fhir/json.ts';
 import { Problem, type ProblemCode } from '../../src/fhir/problem.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
-import { unmappedUrl } from '../../src/mapping/extensions.ts';
+import { unmappedUrl } from '../../src/mapping/values/extensions.ts';
 import { commit } from '../../src/store/commit.ts';
 import { findByIdentifier } from '../../src/store/identifier.ts';
 import { readRow, readVersion } from '../../src/store/read.ts';
