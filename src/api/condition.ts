@@ -10,14 +10,16 @@ import type { Principal } from '../access/principal.ts';
 import { requireScope } from '../access/scope.ts';
 import { seenBy } from '../access/seen-by.ts';
 import type { Tx } from '../db.ts';
-import { Problem } from '../fhir/problem.ts';
+import { atIndex, Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { samePerson } from '../identity/link.ts';
+import { isByIdentifier, selectIdentified, type Identified } from '../store/identified.ts';
 import { compartmentsOf, patientsNamed } from '../store/search.ts';
-import { selectPage, type FoundRow } from '../store/select.ts';
-import type { Visibility } from '../store/visibility.ts';
+import { selectPage } from '../store/select.ts';
+import type { Visibility, VisibilityOf } from '../store/visibility.ts';
 import { cursorBinding } from './cursor.ts';
 import type { Facade } from './interaction.ts';
+import { inParallel } from './parallel.ts';
 import { HttpProblem, statusOf } from './respond.ts';
 import { requireParams } from './search-rights.ts';
 import { aliasesOf } from './search.ts';
@@ -61,37 +63,95 @@ export function namesOf({ request }: Condition): string {
   return request.parameters.map(([name]) => name).join('&');
 }
 
+/** Who asks. */
 export interface Matching {
   readonly facade: Server;
   readonly principal: Principal;
-  readonly condition: Condition;
+}
+
+export interface Asked {
+  readonly conditions: readonly Condition[];
   /** One more than this tells that there are too many. */
   readonly limit: number;
 }
 
+/** What a condition describes: its id, and what the trail keeps of it. */
+export type Match = Identified;
+
 /**
- * Ids of what the caller wrote and the condition describes (LEAKS 23): what others wrote is no match, whoever may see it, so a
+ * What the caller wrote and each condition describes (LEAKS 23): what others wrote is no match, whoever may see it, so a
  * conditional create makes the caller's own resource beside a hidden one.
+ * @throws Problem with the `index` of the condition
  */
-export async function matchWritten(tx: Tx, owner: string, matching: Matching): Promise<string[]> {
-  const { principal, condition } = matching;
-  const { type } = condition.request;
-  requireScope(principal, type, 's');
-  const rows = await match(tx, written(principal, owner, { interaction: 's', types: [type] }), matching);
-  return rows.map(({ id }) => id);
+export async function matchWritten(
+  tx: Tx,
+  owner: string,
+  matching: Matching,
+  asked: Asked,
+): Promise<(readonly Match[])[]> {
+  const { principal } = matching;
+  each(asked.conditions, ({ request }) => requireScope(principal, request.type, 's'));
+  return match(tx, matching, asked, (types) => written(principal, owner, { interaction: 's', types }));
 }
 
-/** What the caller may see and a reference describes: a search like any other, which the trail must keep. */
-export async function matchVisible(tx: Tx, matching: Matching): Promise<readonly FoundRow[]> {
-  const { principal, condition } = matching;
-  const { type } = condition.request;
-  requireScope(principal, type, 's');
-  requireParams(principal, condition.request);
-  return match(tx, visibility(principal, { interaction: 's', types: [type] }), matching);
+/** What the caller may see and each reference describes: a search like any other, which the trail must keep. */
+export async function matchVisible(tx: Tx, matching: Matching, asked: Asked): Promise<(readonly Match[])[]> {
+  const { principal } = matching;
+  each(asked.conditions, ({ request }) => {
+    requireScope(principal, request.type, 's');
+    requireParams(principal, request);
+  });
+  return match(tx, matching, asked, (types) => visibility(principal, { interaction: 's', types }));
 }
 
-async function match(tx: Tx, visible: Visibility, matching: Matching): Promise<readonly FoundRow[]> {
-  const { facade, principal, condition, limit } = matching;
+function each(conditions: readonly Condition[], check: (condition: Condition) => void): void {
+  for (const [index, condition] of conditions.entries()) {
+    try {
+      check(condition);
+    } catch (error) {
+      throw atIndex(index, error);
+    }
+  }
+}
+
+/** Conditions by identifier in one go, others each as a search. */
+async function match(
+  tx: Tx,
+  matching: Matching,
+  { conditions, limit }: Asked,
+  visibleOf: VisibilityOf,
+): Promise<(readonly Match[])[]> {
+  const matches: (readonly Match[])[] = [];
+  const places = [...conditions.keys()];
+  const [together, alone] = [true, false].map((isTogether) =>
+    places.filter((at) => isByIdentifier((conditions[at] as Condition).request) === isTogether),
+  ) as [number[], number[]];
+  const requests = together.map((at) => (conditions[at] as Condition).request);
+  const types = [...new Set(requests.map(({ type }) => type))];
+  await Promise.all([
+    selectIdentified(tx, visibleOf(types), requests, limit + 1).then((found) =>
+      found.forEach((rows, index) => (matches[together[index] as number] = rows)),
+    ),
+    inParallel(alone, searchesMax, async (at) => {
+      const condition = conditions[at] as Condition;
+      const visible = visibleOf([condition.request.type]);
+      matches[at] = await search(tx, visible, matching, { condition, limit }).catch((error: unknown) => {
+        throw atIndex(at, error);
+      });
+    }),
+  ]);
+  return matches;
+}
+
+/** Searches of one transaction at the same time: others use the same connections. */
+const searchesMax = 16;
+
+async function search(
+  tx: Tx,
+  visible: Visibility,
+  { facade, principal }: Matching,
+  { condition, limit }: { readonly condition: Condition; readonly limit: number },
+): Promise<readonly Match[]> {
   const request: SearchRequest = { ...neutral, ...pickChoice(condition.request), count: limit + 1 };
   const context = principal.patient ?? principal.self;
   const [aliases, within] = await Promise.all([

@@ -7,15 +7,21 @@
 import { randomBytes } from 'node:crypto';
 import { auditEntries } from '../access/audit.ts';
 import { linksOf, type Link } from '../fhir/links.ts';
-import { atIndex } from '../fhir/problem.ts';
+import { atIndex, Problem } from '../fhir/problem.ts';
 import { Drafts } from '../store/described.ts';
 import { mintId } from '../store/place.ts';
-import type { FoundRow } from '../store/select.ts';
-import { matchVisible, matchWritten, namesOf, readCondition, tooMany, type Condition } from './condition.ts';
+import {
+  matchVisible,
+  matchWritten,
+  namesOf,
+  readCondition,
+  tooMany,
+  type Condition,
+  type Match,
+} from './condition.ts';
 import { inEntry } from './entry.ts';
 import type { Intent } from './intent.ts';
 import type { Call, Facade } from './interaction.ts';
-import { inParallel } from './parallel.ts';
 import { HttpProblem } from './respond.ts';
 
 /** A write of the transaction with its place in the Bundle. */
@@ -109,37 +115,37 @@ export class Links {
    * @see https://hl7.org/fhir/R4/http.html#trules "If there are no matches, or multiple matches, the transaction fails"
    */
   async find(call: Call): Promise<void> {
+    if (this.#conditions.size === 0) return;
     const drafts = new Drafts(this.#writes.map(({ intent }) => intent.resource));
-    await inParallel([...this.#conditions], searchesMax, async ([text, { condition, at }]) => {
+    const asked = [...this.#conditions];
+    const conditions = asked.map(([, { condition }]) => condition);
+    const stored = await this.#findStored(call, conditions).catch((error: unknown) => {
+      const index = error instanceof Problem ? error.index : undefined;
+      throw index === undefined ? error : this.#inEntry((asked[index] as (typeof asked)[number])[1].at, error);
+    });
+    for (const [index, [text, { condition, at }]] of asked.entries()) {
       try {
-        this.#described.set(text, await this.#findOne(call, condition, drafts));
+        this.#described.set(text, onlyOne(drafts.describedBy(condition.request), stored[index] ?? []));
       } catch (error) {
         throw this.#inEntry(at, error);
       }
-    });
-  }
-
-  async #findOne(call: Call, condition: Condition, drafts: Drafts): Promise<Described> {
-    const [write, ...more] = drafts.describedBy(condition.request);
-    const ids = await this.#findStored(call, condition);
-    if (more.length > 0 || ids.length > 1) throw tooMany();
-    const [id] = ids;
-    if (write === undefined && id === undefined) {
-      throw new HttpProblem(412, 'not-found', 'a conditional reference describes no resource', {
-        hint: 'Create what it describes first, or in the same transaction.',
-      });
     }
-    return { ...(write === undefined ? {} : { write }), ...(id === undefined ? {} : { id }) };
   }
 
-  async #findStored(call: Call, condition: Condition): Promise<readonly string[]> {
+  /** @returns for each condition the ids of what is there */
+  async #findStored(call: Call, conditions: readonly Condition[]): Promise<string[][]> {
     const { database } = call.facade;
-    const matching = { ...call, condition, limit: 1 };
-    const own = await matchWritten(database, (this.#writes[0] as Linked).intent.owner, matching);
-    if (own.length > 0) return own;
-    const rows = await matchVisible(database, matching);
-    await recordSearch(call, condition, rows);
-    return rows.map(({ id }) => id);
+    const { owner } = (this.#writes[0] as Linked).intent;
+    const matches = [...(await matchWritten(database, owner, call, { conditions, limit: 1 }))];
+    const others = [...matches.keys()].filter((at) => matches[at]?.length === 0);
+    const asked = others.map((at) => conditions[at] as Condition);
+    const visible = await matchVisible(database, call, { conditions: asked, limit: 1 }).catch((error: unknown) => {
+      const index = error instanceof Problem ? error.index : undefined;
+      throw index === undefined ? error : atIndex(others[index] as number, error);
+    });
+    await recordSearches(call, asked, visible);
+    for (const [index, at] of others.entries()) matches[at] = visible[index] ?? [];
+    return matches.map((rows) => rows.map(({ id }) => id));
   }
 
   /** Addresses that are valid but mean nothing yet, so that the resources can be validated before the database is asked. */
@@ -183,27 +189,45 @@ export class Links {
   }
 }
 
+/** What a condition describes, which must be one resource: written by the transaction, there, or both. */
+function onlyOne([write, ...more]: readonly number[], ids: readonly string[]): Described {
+  if (more.length > 0 || ids.length > 1) throw tooMany();
+  const [id] = ids;
+  if (write === undefined && id === undefined) {
+    throw new HttpProblem(412, 'not-found', 'a conditional reference describes no resource', {
+      hint: 'Create what it describes first, or in the same transaction.',
+    });
+  }
+  return { ...(write === undefined ? {} : { write }), ...(id === undefined ? {} : { id }) };
+}
+
 /** Whoever is described by a reference was looked for, whatever becomes of the transaction. */
-async function recordSearch(call: Call, condition: Condition, rows: readonly FoundRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  const { facade, principal, correlationId } = call;
-  const context = {
-    principal,
-    interaction: 'search-type',
-    type: condition.request.type,
-    query: namesOf(condition),
-    correlationId,
-    at: facade.now(),
-  };
-  const shown = rows.map(({ patient = null, decidedBy }) => ({ patient, decidedBy }));
-  await facade.audit.record(auditEntries(context, shown));
+async function recordSearches(
+  { facade, principal, correlationId }: Call,
+  conditions: readonly Condition[],
+  matches: readonly (readonly Match[])[],
+): Promise<void> {
+  const entries = conditions.flatMap((condition, index) => {
+    const rows = matches[index] ?? [];
+    if (rows.length === 0) return [];
+    const context = {
+      principal,
+      interaction: 'search-type',
+      type: condition.request.type,
+      query: namesOf(condition),
+      correlationId,
+      at: facade.now(),
+    };
+    return auditEntries(
+      context,
+      rows.map(({ patient = null, decidedBy }) => ({ patient, decidedBy })),
+    );
+  });
+  await facade.audit.record(entries);
 }
 
 /** Different ones: each is a search. A record of Synthea has some two hundred. */
 export const conditionsMax = 1_000;
-/** Searches of one transaction at the same time: others use the same connections. */
-const searchesMax = 16;
-
 /** `Patient?identifier=...` */
 const conditional = /^[A-Z][A-Za-z]+\?./;
 

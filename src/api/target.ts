@@ -25,22 +25,19 @@ export type Target =
 
 /** @throws Problem with the `index` of the intent */
 export async function findTargets(tx: Tx, writer: Writer, intents: readonly Intent[]): Promise<Target[]> {
+  const places = [...intents.keys()];
   const first = firstByCondition(intents);
-  const find = (at: number): Promise<Target> => findTarget(tx, writer, { intents, first, at });
-  const targets = await Promise.all(intents.map((_, at) => find(at)));
+  const targets = await findAll(tx, writer, { intents, first, places });
   // What is there needs no lock, and those who refer to it do not wait for each other. Who finds nothing waits for whoever runs
   // the same condition, and then finds what that one made.
-  const absent = [...intents.keys()].filter((at) => isAwaited(intents[at] as Intent, targets[at] as Target));
+  const absent = places.filter((at) => isAwaited(intents[at] as Intent, targets[at] as Target));
   if (absent.length > 0) {
     await lockNames(
       tx,
       absent.map((at) => lockName(intents[at] as Intent)),
     );
-    await Promise.all(
-      absent.map(async (at) => {
-        targets[at] = await find(at);
-      }),
-    );
+    const again = await findAll(tx, writer, { intents, first, places: absent });
+    for (const [index, at] of absent.entries()) targets[at] = again[index] as Target;
   }
   return withoutDeleted(intents, targets);
 }
@@ -83,21 +80,67 @@ function firstByCondition(intents: readonly Intent[]): ReadonlyMap<string, numbe
 interface Among {
   readonly intents: readonly Intent[];
   readonly first: ReadonlyMap<string, number>;
-  readonly at: number;
+  /** Of the intents that are asked for. */
+  readonly places: readonly number[];
 }
 
-async function findTarget(tx: Tx, writer: Writer, { intents, first, at }: Among): Promise<Target> {
-  const intent = intents[at] as Intent;
-  const { condition, id, kind } = intent;
-  if (condition === undefined) return id === undefined ? { kind: 'new' } : { kind: 'ids', ids: [id] };
-  try {
-    const same = first.get(condition.key);
-    if (kind !== 'delete' && same !== undefined && same !== at) return sameAs(intents, same, intent);
-    return await matchTarget(tx, writer, intent, condition);
-  } catch (error) {
-    throw atIndex(at, error);
-  }
+/** @returns a target for each place */
+async function findAll(tx: Tx, writer: Writer, { intents, first, places }: Among): Promise<Target[]> {
+  const matched = await matchAll(
+    tx,
+    writer,
+    intents,
+    places.filter((at) => isAsked(intents[at] as Intent, first, at)),
+  );
+  return Promise.all(
+    places.map(async (at) => {
+      const intent = intents[at] as Intent;
+      const { condition, id } = intent;
+      if (condition === undefined) return id === undefined ? { kind: 'new' } : { kind: 'ids', ids: [id] };
+      try {
+        const ids = matched.get(at);
+        if (ids === undefined) return sameAs(intents, first.get(condition.key) as number, intent);
+        return await targetOf(tx, writer, intent, ids);
+      } catch (error) {
+        throw atIndex(at, error);
+      }
+    }),
+  );
 }
+
+/** Whether its condition is matched; the others' is one that an intent before them has. */
+function isAsked({ condition, kind }: Intent, first: ReadonlyMap<string, number>, at: number): boolean {
+  return condition !== undefined && (kind === 'delete' || first.get(condition.key) === at);
+}
+
+/** Conditions of several intents together. @returns ids by place */
+async function matchAll(
+  tx: Tx,
+  writer: Writer,
+  intents: readonly Intent[],
+  places: readonly number[],
+): Promise<ReadonlyMap<number, readonly string[]>> {
+  const matched = new Map<number, readonly string[]>();
+  const alike = Map.groupBy(places, (at) => {
+    const intent = intents[at] as Intent;
+    return `${limitOf(intent)} ${intent.owner}`;
+  });
+  await Promise.all(
+    Array.from(alike.values(), async (some) => {
+      const [intent] = some.map((at) => intents[at] as Intent) as [Intent];
+      const conditions = some.map((at) => intents[at]?.condition as Condition);
+      const asked = { conditions, limit: limitOf(intent) };
+      const matches = await matchWritten(tx, intent.owner, writer, asked).catch((error: unknown) => {
+        const index = error instanceof Problem ? error.index : undefined;
+        throw index === undefined ? error : atIndex(some[index] as number, error);
+      });
+      for (const [index, at] of some.entries()) matched.set(at, matches[index]?.map(({ id }) => id) ?? []);
+    }),
+  );
+  return matched;
+}
+
+const limitOf = ({ kind }: Intent): number => (kind === 'delete' ? conditionalDeletesMax : 1);
 
 /** Said twice in one transaction, a conditional create makes one resource; other writes would overlap. */
 function sameAs(intents: readonly Intent[], as: number, { kind }: Intent): Target {
@@ -105,11 +148,10 @@ function sameAs(intents: readonly Intent[], as: number, { kind }: Intent): Targe
   throw new HttpProblem(400, 'duplicate', 'two entries have the same condition');
 }
 
-async function matchTarget(tx: Tx, writer: Writer, intent: Intent, condition: Condition): Promise<Target> {
+/** @param ids of what the condition of the intent describes */
+async function targetOf(tx: Tx, writer: Writer, intent: Intent, ids: readonly string[]): Promise<Target> {
   const { kind, type, owner, resource } = intent;
-  const limit = kind === 'delete' ? conditionalDeletesMax : 1;
-  const ids = await matchWritten(tx, owner, { ...writer, condition, limit });
-  if (ids.length > limit) throw kind === 'delete' ? tooManyToDelete() : tooMany();
+  if (ids.length > limitOf(intent)) throw kind === 'delete' ? tooManyToDelete() : tooMany();
   const [id] = ids;
   if (kind === 'delete') return { kind: 'ids', ids };
   if (id === undefined) {

@@ -81,6 +81,6 @@ export async function deleteIdentifiers(tx: Tx, rows: readonly IdentifierRow[]):
 }
 
 /** 0..65535. */
-function bucketOfHash(hash: bigint): number {
+export function bucketOfHash(hash: bigint): number {
   return Number(BigInt.asUintN(64, hash) >> 48n);
 }
