@@ -7,7 +7,7 @@ import { addressesOf, readConfig } from '../src/config.ts';
 import type { Database } from '../src/db.ts';
 import { openHub } from '../src/hub.ts';
 import { apiThreadsBesideMain } from '../src/hub/api-threads.ts';
-import { openLog } from '../src/hub/log.ts';
+import { openLog, type Logger } from '../src/hub/log.ts';
 import { givenDatabase } from './given.ts';
 import { givenDataDir } from './hub-process.ts';
 
@@ -37,7 +37,7 @@ export interface HubResponse {
   readonly json: Record<string, any>; // eslint-disable-line typescript/no-explicit-any
 }
 
-export async function givenHub(environment: Record<string, string> = {}): Promise<GivenHub> {
+export async function givenHub(environment: Record<string, string> = {}, log?: Logger): Promise<GivenHub> {
   const [database, dataDir] = await Promise.all([givenDatabase(), givenDataDir()]);
   const config = readConfig({
     HUB_PORT: '0',
@@ -50,7 +50,7 @@ export async function givenHub(environment: Record<string, string> = {}): Promis
   });
   const listener = await listenHttp({ ...config, isShared: apiThreadsBesideMain(config) > 0 && 'first' });
   const addresses = addressesOf(config, listener.port);
-  const hub = await openHub({ config, log: openLog(config.logLevel), addresses });
+  const hub = await openHub({ config, log: log ?? openLog(config.logLevel), addresses });
   listener.mount(hub.handler);
   await hub.share(listener.port);
   const keys = await loadIssuerKeys(dataDir.path);

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { requireWholeScope } from '../../access/scope.ts';
 import type { Tx } from '../../db.ts';
+import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { splitCanonical, type TerminologyType } from '../../fhir/terminology.ts';
 import type { AnyResource } from '../../fhir/types.ts';
@@ -64,7 +65,8 @@ export async function named(
     const name = { url: canonical.url, version: version ?? canonical.version };
     return (await (type === 'ValueSet' ? findValueSet(library, name) : find(library, type, name))) ?? unknown(type);
   }
-  return (await find(library, type, { id })) ?? unknown(type);
+  // What cannot be an id names nothing, and may not even be text that the database takes.
+  return (idPattern.test(id) ? await find(library, type, { id }) : undefined) ?? unknown(type);
 }
 
 function unknown(type: TerminologyType): never {

@@ -110,6 +110,12 @@ describe('terminology operations', function () {
       );
     }
 
+    it('an id that is none is of nothing: 404', async () => {
+      for (const id of ['%00', 'a%20b', '%F0%9F%A7%AC', 'x'.repeat(65)]) {
+        assert.equal((await get(`ValueSet/${id}/$expand`)).status, 404, id);
+      }
+    });
+
     it('displayLanguage and includeDesignations', async () => {
       const { json } = await get(
         `ValueSet/$expand?${query({ url: mammals, displayLanguage: 'zh', includeDesignations: 'true' })}`,
