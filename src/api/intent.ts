@@ -10,7 +10,10 @@ import { atIndex, Problem } from '../fhir/problem.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { samePerson } from '../identity/link.ts';
 import { commit } from '../store/commit.ts';
+import { patientsOf } from '../store/place.ts';
+import { readRows } from '../store/read.ts';
 import type { Row, Write, Written } from '../store/row.ts';
+import { everything } from '../store/visibility.ts';
 import type { Condition } from './condition.ts';
 import { bringAbout, type Happened } from './consequences.ts';
 import type { Facade } from './interaction.ts';
@@ -68,7 +71,8 @@ export async function carryOut(
     .flatMap((intent, index) => writesOf(intent, index, targets[index] as Target, { id: ids[index], current }))
     .toSorted((one, other) => rank[one.write.kind] - rank[other.write.kind] || one.index - other.index);
   requireDistinct(writes);
-  const speaksFor = await patientsOf(tx, writer.principal);
+  await requireContext(tx, writer.principal, writes);
+  const speaksFor = await recordsOf(tx, writer.principal);
   const written = await commit(
     tx,
     writes.map(({ write }) => ({ ...write, speaksFor })),
@@ -76,7 +80,6 @@ export async function carryOut(
   ).catch((error: unknown) => {
     throw named(error, writes);
   });
-  await requireContext(tx, writer.principal, written);
   const happened = written.map((one, index) => ({ written: one, resource: (writes[index] as Planned).write.resource }));
   await bringAbout(tx, { principal: writer.principal, at }, happened).catch((error: unknown) => {
     throw named(error, writes);
@@ -85,12 +88,27 @@ export async function carryOut(
   return targets.map((target, index) => outcomeOf(target, index, { targets, byIntent }));
 }
 
-/** Only of the patients of the token's context, if it has one (LEAKS 51). */
-async function requireContext(tx: Tx, principal: Principal, written: readonly Written[]): Promise<void> {
+/**
+ * A token for one record (LEAKS 51) writes nothing into another, and of what is there in another learns no more than of what is
+ * not: asked before versions are compared and the patient of a row is held to be what it was.
+ * @throws Problem forbidden for what is sent, not-found for what is there
+ */
+async function requireContext(tx: Tx, principal: Principal, writes: readonly Planned[]): Promise<void> {
   if (principal.patient === undefined) return;
-  const patients = await samePerson(tx, principal.patient);
-  const index = written.findIndex(({ patient }) => patient === undefined || !patients.includes(patient));
-  if (index >= 0) throw atIndex(index, new Problem('forbidden', 'the token is for the record of another patient'));
+  const patients = new Set<string | undefined>(await samePerson(tx, principal.patient));
+  const strange = writes.find(
+    ({ write }) => write.kind !== 'delete' && !patients.has(patientsOf(write.resource).patient),
+  );
+  if (strange !== undefined) {
+    throw atIndex(strange.index, new Problem('forbidden', 'the token is for the record of another patient'));
+  }
+  const named = writes.flatMap(({ write: { resource }, index }) =>
+    resource.id === undefined ? [] : [{ type: resource.resourceType, id: resource.id, index }],
+  );
+  const rows = await readRows(tx, everything('whether they are of the record that the token is for'), named);
+  const others = rows.filter(({ patient }) => !patients.has(patient));
+  const hidden = named.find(({ type, id }) => others.some((row) => row.type === type && row.id === id));
+  if (hidden !== undefined) throw atIndex(hidden.index, new Problem('not-found', 'unknown or hidden'));
 }
 
 interface Planned {
@@ -170,7 +188,7 @@ function requireDistinct(writes: readonly Planned[]): void {
 }
 
 /** The records of the patient who writes: their own, under every id they are linked to. */
-async function patientsOf(tx: Tx, principal: Principal): Promise<string[]> {
+async function recordsOf(tx: Tx, principal: Principal): Promise<string[]> {
   return principal.self === undefined ? [] : samePerson(tx, principal.self);
 }
 

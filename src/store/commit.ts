@@ -168,7 +168,9 @@ async function checkPatients(tx: Tx, incoming: readonly Incoming[], before: Stat
   for (const [index, one] of incoming.entries()) {
     const { write, patients } = one;
     if (write.resource.resourceType === 'Patient' || isDeletion(write)) continue;
-    const known = before.get(nameOf(keyOf(one)));
+    const current = before.get(nameOf(keyOf(one)));
+    // Of a row of another source nothing is known: it would tell whose it is.
+    const known = current?.owner === write.owner ? current : undefined;
     for (const id of [patients.patient, ...patients.others]) {
       if (id === undefined || id === known?.patient || known?.otherPatients.includes(id)) continue;
       if (write.speaksFor?.includes(id) || writtenHere.get(id) === write.owner) continue;

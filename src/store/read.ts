@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/http.html#read
  */
 import type { Tx } from '../db.ts';
-import { join, sql, type Sql } from '../db/sql.ts';
+import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import { compileBinaryRead } from './binary.ts';
@@ -45,15 +45,25 @@ export function compileRead(visibility: Visibility, type: string, id: string): S
     where ${isRow(type, id, 'r')} and ${decided.where}`;
 }
 
+interface RowKey {
+  readonly type: string;
+  readonly id: string;
+}
+
 /**
  * Rows as they stand, and will until the transaction ends: what is worked out from one of them loses nobody's update. Locked in
  * one order for everybody, the order of a commit.
  */
-export async function readRowsForChange(
-  tx: Tx,
-  visibility: Visibility,
-  keys: readonly { readonly type: string; readonly id: string }[],
-): Promise<Row[]> {
+export function readRowsForChange(tx: Tx, visibility: Visibility, keys: readonly RowKey[]): Promise<Row[]> {
+  return selectRows(tx, visibility, keys, raw('for update of r'));
+}
+
+/** Several rows, deleted ones too; of unknown and hidden ones nothing. */
+export function readRows(tx: Tx, visibility: Visibility, keys: readonly RowKey[]): Promise<Row[]> {
+  return selectRows(tx, visibility, keys, raw(''));
+}
+
+async function selectRows(tx: Tx, visibility: Visibility, keys: readonly RowKey[], lock: Sql): Promise<Row[]> {
   const known = keys.filter(({ type, id }) => typeCode(type) !== undefined && idPattern.test(id));
   if (known.length === 0) return [];
   const types = Map.groupBy(known, ({ type }) => type);
@@ -66,8 +76,7 @@ export async function readRowsForChange(
       ${visibility.decidedBy('r')} as decided_by
     from resource r
     where (${join(among, ' or ')}) and ${visibility.where('r')}
-    order by r.bucket, r.type, r.id
-    for update of r`);
+    order by r.bucket, r.type, r.id ${lock}`);
   return rows.map(toRow);
 }
 
@@ -92,7 +101,7 @@ export async function readVersion(
     from resource r ${decided.join}
     left join resource_history h
       on h.bucket = r.bucket and h.type = r.type and h.id = r.id and h.version = ${version}::int
-    where ${isRow(type, id, 'r')} and (r.version = ${version}::int or h.version is not null)
+    where ${isRow(type, id, 'r')} and (r.version = ${version}::int or (h.version is not null and ${visibility.past('r')}))
       and ${decided.where}`);
   return row && toRow(row);
 }
