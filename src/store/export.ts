@@ -181,7 +181,7 @@ export async function readExported(
   const decided = visible.decided('r');
   const content = isDeleted
     ? raw('r.is_deleted')
-    : raw('not r.is_deleted and (r.version = k.version or h.is_deleted = false)');
+    : sql`not r.is_deleted and (r.version = k.version or (h.is_deleted = false and ${visible.past('r')}))`;
   const rows = await db.query<LineRow>(sql`
     select r.id, r.patient, coalesce(h.body, r.body) as body, ${decided.decidedBy} as decided_by
     from unnest(${buckets}::int[], ${ids}::text[], ${versions}::int[]) with ordinality k (bucket, id, version, place)

@@ -1,6 +1,7 @@
 /**
  * Versions, newest first: of one resource, of the rows of some patients, or of what an owner wrote. A version is seen by whoever
- * may see the current row (LEAKS 8), so a row that was relabelled, or whose Consent has ended, takes its past with it.
+ * may see the current row (LEAKS 8), so a row that was relabelled, or whose Consent has ended, takes its past with it; what is
+ * seen for its codes is seen as it stands alone (`Visibility.past`).
  *
  * @see https://hl7.org/fhir/R4/http.html#history
  */
@@ -99,7 +100,7 @@ function versionsOf(
     const of = (alias: string): Sql => sql`${raw(alias)}.owner = ${scope.owner} and ${raw(alias)}.type = t.type`;
     // offset 0: of a join by three columns, which it takes for independent, PostgreSQL expects one row, and sorts before the limit.
     const versions = sql`resource_history h cross join lateral (
-      select r.* from resource r where ${isOfRow} and ${visibility.where('r')} offset 0) r`;
+      select r.* from resource r where ${isOfRow} and ${visibility.where('r')} and ${visibility.past('r')} offset 0) r`;
     // A range of the index for each type, merged.
     return sql`
       select one.* from unnest(${codesOf(scope.types)}::smallint[]) t (type)
@@ -107,7 +108,8 @@ function versionsOf(
         (${current(of('r'), order('r', ['last_updated', 'id']))}) union all
         (${past(versions, of('h'), order('h', ['last_updated', 'id', 'version']))})) one`;
   }
-  const versions = sql`resource_history h join resource r on ${isOfRow} and ${visibility.where('r')}`;
+  const versions = sql`resource_history h join resource r on ${isOfRow} and ${visibility.where('r')}
+    and ${visibility.past('r')}`;
   const where = 'id' in scope ? isRow(scope.type, scope.id, 'r') : isAmongPatients(scope);
   return sql`(${current(where)}) union all (${past(versions, where)})`;
 }

@@ -19,12 +19,23 @@ export class Visibility {
   /** A text expression that names what let the row through: `self`, `source`, `consent:<id>/<version>`, `internal:<reason>`. */
   readonly decidedBy: (alias: string) => Sql;
   readonly decided: (alias: string) => Decided;
+  /**
+   * What must hold besides for an older version to be seen, over the columns of the current row: codes are known of that one
+   * alone, and what it says of them says nothing of a version before a correction (LEAKS 8).
+   */
+  readonly past: (alias: string) => Sql;
   // Nominal: an object literal of the same shape is not a Visibility.
   readonly #brand = true;
 
-  constructor(where: (alias: string) => Sql, decidedBy: (alias: string) => Sql, decided?: (alias: string) => Decided) {
+  constructor(
+    where: (alias: string) => Sql,
+    decidedBy: (alias: string) => Sql,
+    decided?: (alias: string) => Decided,
+    past: (alias: string) => Sql = () => raw('true'),
+  ) {
     this.where = where;
     this.decidedBy = decidedBy;
+    this.past = past;
     this.decided =
       decided ?? ((alias) => ({ join: raw(''), where: where(alias), decidedBy: decidedBy(alias) }) satisfies Decided);
   }
@@ -41,10 +52,12 @@ export interface Decision {
   readonly decidedBy: (alias: string, known: Sql) => Sql;
   /** A subselect of what does not depend on the row: found once a statement, `known` above. */
   readonly once?: Sql;
+  /** As {@link Visibility.past}. */
+  readonly past?: (alias: string) => Sql;
 }
 
 /** A Visibility by one expression that says both whether a row is seen and why. */
-export function decidedOnce({ meets, decidedBy, once }: Decision): Visibility {
+export function decidedOnce({ meets, decidedBy, once, past }: Decision): Visibility {
   const expression = (alias: string): Sql =>
     once === undefined ? decidedBy(alias, raw('')) : sql`(select ${decidedBy(alias, raw('known'))} from ${once} known)`;
   return new Visibility(
@@ -60,6 +73,7 @@ export function decidedOnce({ meets, decidedBy, once }: Decision): Visibility {
         decidedBy: sql`${access}.decided_by`,
       };
     },
+    past,
   );
 }
 
