@@ -114,14 +114,19 @@ export function requireScopeOfAny(principal: Principal, types: readonly string[]
   }
 }
 
+/** Whether every row of the type is covered. */
+export function coversWhole(principal: Principal, type: string, interaction: Interaction): boolean {
+  const covers = ({ type: covered, filters }: Scope): boolean =>
+    (covered === '*' || covered === type) && filters.length === 0;
+  return scopesFor(principal, interaction).some(covers);
+}
+
 /**
  * What is read without rows has no predicate that could narrow it: a scope with a query does not open it (LEAKS 52).
  * @throws Problem forbidden
  */
 export function requireWholeScope(principal: Principal, type: string, interaction: Interaction): void {
-  const covers = ({ type: covered, filters }: Scope): boolean =>
-    (covered === '*' || covered === type) && filters.length === 0;
-  if (scopesFor(principal, interaction).some(covers)) return;
+  if (coversWhole(principal, type, interaction)) return;
   throw new Problem('forbidden', 'the scope of the token does not cover this interaction', {
     hint: `Ask for a scope such as system/${type}.${interaction}, without a query.`,
   });

@@ -90,18 +90,23 @@ export async function matchWritten(
   asked: Asked,
 ): Promise<(readonly Match[])[]> {
   const { principal } = matching;
-  each(asked.conditions, ({ request }) => requireScope(principal, request.type, 's'));
+  requireAskable(principal, asked);
   return match(tx, matching, asked, (types) => written(principal, owner, { interaction: 's', types }));
 }
 
 /** What the caller may see and each reference describes: a search like any other, which the trail must keep. */
 export async function matchVisible(tx: Tx, matching: Matching, asked: Asked): Promise<(readonly Match[])[]> {
   const { principal } = matching;
-  each(asked.conditions, ({ request }) => {
+  requireAskable(principal, asked);
+  return match(tx, matching, asked, (types) => visibility(principal, { interaction: 's', types }));
+}
+
+/** @throws Problem forbidden with the `index` of the condition */
+function requireAskable(principal: Principal, { conditions }: Asked): void {
+  each(conditions, ({ request }) => {
     requireScope(principal, request.type, 's');
     requireParams(principal, request);
   });
-  return match(tx, matching, asked, (types) => visibility(principal, { interaction: 's', types }));
 }
 
 function each(conditions: readonly Condition[], check: (condition: Condition) => void): void {

@@ -2,7 +2,7 @@
 import { isProjected, project } from '../access/minimum.ts';
 import { visibility } from '../access/predicate.ts';
 import type { Principal } from '../access/principal.ts';
-import { requireScope } from '../access/scope.ts';
+import { requireScope, requireWholeScope } from '../access/scope.ts';
 import type { Tx } from '../db.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -36,7 +36,8 @@ type Select = (tx: Tx, visible: Visibility, key: { type: string; id: string }) =
 
 function planRead({ principal, incoming }: Call, select: Select): Plan {
   const { type, id, headers } = incoming;
-  requireScope(principal, type, 'r');
+  if (type === 'Binary') requireWholeScope(principal, type, 'r');
+  else requireScope(principal, type, 'r');
   const parts = partsOf(incoming.query);
   return {
     // Their log shows who asked for them, also in vain.
@@ -56,7 +57,7 @@ function planRead({ principal, incoming }: Call, select: Select): Plan {
   };
 }
 
-/** A Binary is read as the document that is its security context: the scope must cover both. */
+/** A Binary is read as the document that is its security context: the scope must cover both, and of a Binary no query can be asked. */
 function typesToRead(type: string): string[] {
   return type === 'Binary' ? [type, ...securityContexts] : [type];
 }

@@ -169,6 +169,15 @@ const encounterParams = [...new Set(Object.values(compartmentDefinition('Encount
   (param) => param !== '{def}',
 );
 
+interface ReferredRequest {
+  readonly rows: readonly FoundRow[];
+  /** Absent: every type. */
+  readonly types?: readonly string[];
+  /** None of these types. */
+  readonly except?: readonly string[];
+  readonly within?: readonly string[];
+}
+
 /** Addresses of one statement. */
 const referredMax = 1_000;
 
@@ -180,7 +189,7 @@ const referredMax = 1_000;
 export async function selectReferred(
   db: Tx,
   visible: Visibility,
-  { rows, types, within = [] }: { rows: readonly FoundRow[]; types?: readonly string[]; within?: readonly string[] },
+  { rows, types, except = [], within = [] }: ReferredRequest,
   known: Set<string>,
 ): Promise<FoundRow[]> {
   const named = new Set<string>();
@@ -193,7 +202,8 @@ export async function selectReferred(
       !known.has(`${type}/${id}`) &&
       type !== 'Patient' &&
       typeCode(type) !== undefined &&
-      (types?.includes(type) ?? true),
+      (types?.includes(type) ?? true) &&
+      !except.includes(type),
   );
   const found: FoundRow[] = [];
   for (let at = 0; at < keys.length; at += referredMax) {

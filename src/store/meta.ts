@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/resource-operation-meta.html
  */
 import type { Tx } from '../db.ts';
-import { raw, sql } from '../db/sql.ts';
+import { join, raw, sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import { typeCode } from '../fhir/types.ts';
 import { inCompartments } from './compartment.ts';
@@ -20,6 +20,8 @@ export interface MetaInUse {
 export interface MetaScope {
   /** Absent: every type. */
   readonly type?: string;
+  /** Types whose meta is not for the caller. */
+  readonly except: readonly string[];
   /** Only the records of these source patients. */
   readonly patients?: readonly string[];
 }
@@ -34,8 +36,18 @@ interface MetaRow {
 }
 
 /** @throws Problem too-costly when the caller may see more rows than can be opened: half an answer would be a wrong one */
-export async function metaInUse(db: Tx, visibility: Visibility, { type, patients }: MetaScope): Promise<MetaInUse> {
-  const ofType = type === undefined ? raw('true') : sql`r.type = ${typeCode(type)}`;
+export async function metaInUse(
+  db: Tx,
+  visibility: Visibility,
+  { type, except, patients }: MetaScope,
+): Promise<MetaInUse> {
+  const ofType = join(
+    [
+      type === undefined ? raw('true') : sql`r.type = ${typeCode(type)}`,
+      except.length === 0 ? raw('true') : sql`r.type <> all(${except.map((one) => typeCode(one))}::smallint[])`,
+    ],
+    ' and ',
+  );
   const rows = await db.query<MetaRow>(sql`
     with seen as materialized (
       select r.body from ${inCompartments(patients, 'r')}

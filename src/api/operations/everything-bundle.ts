@@ -1,6 +1,7 @@
 /** The Bundle of $everything, page after page of the database, as text: bodies are JSON already. */
 import { visibility } from '../../access/predicate.ts';
 import type { Principal } from '../../access/principal.ts';
+import { coversWhole } from '../../access/scope.ts';
 import type { Tx } from '../../db.ts';
 import { countMax } from '../../fhir/search.ts';
 import { sealCursor, type CursorSeal, type Position } from '../../store/cursor.ts';
@@ -34,6 +35,8 @@ export async function* bundleParts(tx: Tx, everything: Everything): AsyncGenerat
   const { patients, types } = request;
   const own = visibility(principal, { interaction: 's', patients, ...(types && { types }) });
   const any = visibility(principal, { interaction: 's', ...(types && { types }) });
+  // A Binary is visible by its document, which says nothing of the scope (LEAKS 52).
+  const except = coversWhole(principal, 'Binary', 's') ? [] : ['Binary'];
   const sent = new Set<string>();
   let after = everything.after;
   let entries = 0;
@@ -44,7 +47,7 @@ export async function* bundleParts(tx: Tx, everything: Everything): AsyncGenerat
       { ...request, count: count ?? countMax, ...(after && { after }) },
     );
     if (page.rows.length === 0 && entries === 0 && after === undefined) await everything.requireKnown();
-    const about = { rows: page.rows, ...(types && { types }), ...(request.encounter && { within: patients }) };
+    const about = { rows: page.rows, ...(types && { types }), except, ...(request.encounter && { within: patients }) };
     const referred = await selectReferred(tx, any, about, sent);
     let text = '';
     const add = (row: FoundRow, mode: string): void => {

@@ -4,10 +4,11 @@
  *
  * @see https://hl7.org/fhir/R4/resource-operation-meta.html
  */
+import { isProjected } from '../../access/minimum.ts';
 import { visibility } from '../../access/predicate.ts';
 import { requireScope } from '../../access/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
-import type { AnyResource } from '../../fhir/types.ts';
+import { resourceTypes, type AnyResource } from '../../fhir/types.ts';
 import { samePerson } from '../../identity/link.ts';
 import { metaInUse } from '../../store/meta.ts';
 import type { Call, Plan } from '../interaction.ts';
@@ -66,6 +67,8 @@ function planSummary({ principal, incoming }: Call, query: string): Plan {
       });
       const { profile, tag, security } = await metaInUse(tx, visible, {
         ...(type && { type }),
+        // Of a resource that is trimmed for this caller the meta is trimmed too.
+        except: resourceTypes.filter((one) => isProjected(principal, one)),
         ...(patients && { patients }),
       });
       // FHIR JSON has no empty arrays.
