@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { ConvertOptions } from './cli/convert.ts';
+import type { ClientOptions } from './cli/client.ts';
 import type { DemoOptions } from './cli/demo/command.ts';
 import type { EndpointOptions } from './cli/endpoint.ts';
 import type { ApplyOptions, DiffOptions, ExplainOptions, RollbackOptions } from './cli/map.ts';
@@ -56,6 +57,8 @@ function buildProgram(environmentHelp: string): Command {
     .action(async (options: ConvertOptions) => (await import('./cli/convert.ts')).runConvert(options, environment));
 
   addEndpointCommands(program.command('endpoint').description('the registry of sources'), environment);
+
+  addClientCommands(program.command('client').description('services that get tokens of this hub'), environment);
 
   withFilter(program.command('messages').description('the fate of messages, one line of JSON each')).action(
     async (options: ReplayOptions) => (await import('./cli/messages.ts')).runMessages(options, environment),
@@ -167,6 +170,34 @@ function addEndpointCommands(command: Command, environment: NodeJS.ProcessEnv): 
     .command('list')
     .description('one line of JSON each')
     .action(async () => (await import('./cli/endpoint.ts')).runEndpointList(environment));
+}
+
+function addClientCommands(command: Command, environment: NodeJS.ProcessEnv): void {
+  const load = () => import('./cli/client.ts');
+  command
+    .command('add')
+    .argument('<id>', 'client_id: letters, digits, dots and dashes')
+    .description('register a backend service, or replace its registration; in force at once')
+    .requiredOption('--kind <kind>', 'ai, payment or hospital')
+    .requiredOption('--organization <ref>', 'Organization/x it acts for; patients consent to this one')
+    .requiredOption('--purpose <code...>', 'purposes of use it may name (HL7 v3 PurposeOfUse): TREAT, HPAYMT')
+    .requiredOption('--scope <scopes>', 'SMART v2 scopes it may be granted, separated by spaces: "system/*.rs"')
+    .requiredOption('--jwks <file>', "its public keys, a JWKS with a kid each; '-' reads stdin")
+    .action(async (id: string, options: ClientOptions) => (await load()).runClientAdd(id, options, environment));
+  command
+    .command('list')
+    .description('one line of JSON each')
+    .action(async () => (await load()).runClientList(environment));
+  command
+    .command('show')
+    .argument('<id>')
+    .description('as JSON, its keys by kid')
+    .action(async (id: string) => (await load()).runClientShow(id, environment));
+  command
+    .command('disable')
+    .argument('<id>')
+    .description('it gets no token from now on, and those it has end within a second; add brings it back')
+    .action(async (id: string) => (await load()).runClientDisable(id, environment));
 }
 
 function addOutboundCommands(program: Command, environment: NodeJS.ProcessEnv): void {

@@ -27,6 +27,8 @@ export interface Registry {
 }
 
 const staleAfterMs = 1000;
+/** More than the tolerance for the clocks of issuers (token.ts). */
+const believedAfterExpiryMs = 60_000;
 /** A revocation committed late carries an earlier time; longer than any transaction here may take. */
 const overlapSeconds = 60;
 
@@ -73,24 +75,13 @@ export function openRegistry(db: Tx, now: () => number = Date.now): Registry {
     },
     isRevoked: (issuer, jti) => revoked.has(keyOf(issuer, jti)),
     registration: (issuer, clientId) => clients.get(keyOf(issuer, clientId)),
-    revoke: async ({ issuer, jti, expiresAt }) => {
+    revoke: async ({ issuer, jti, expiresAt: expiresAtMs }) => {
+      // A token is believed a little longer than it says; so long its revocation must hold.
+      const expiresAt = expiresAtMs + believedAfterExpiryMs;
       await db.query(sql`
         insert into revoked_token (jti, issuer, expires_at) values (${jti}, ${issuer}, to_timestamp(${expiresAt / 1000}))
         on conflict (jti, issuer) do nothing`);
       revoked.set(keyOf(issuer, jti), expiresAt);
     },
   };
-}
-
-/** Registers a client, or changes what it may claim. */
-export async function registerClient(
-  db: Tx,
-  client: { issuer: string; id: string; kind: string; organization?: string; purposes: number; isActive?: boolean },
-): Promise<void> {
-  const { issuer, id, kind, organization, purposes, isActive = true } = client;
-  await db.query(sql`
-    insert into client (issuer, id, kind, organization, purposes, is_active)
-    values (${issuer}, ${id}, ${kind}, ${organization ?? null}, ${purposes}, ${isActive})
-    on conflict (issuer, id) do update set kind = excluded.kind, organization = excluded.organization,
-      purposes = excluded.purposes, is_active = excluded.is_active, updated_at = excluded.updated_at`);
 }

@@ -9,7 +9,8 @@ import type { Database } from '../../src/db.ts';
 import { composeClaims, issueToken, presetClaims, presets, type Claims } from '../../src/access/issue.ts';
 import { loadIssuerKeys, type IssuerKeys } from '../../src/access/keys.ts';
 import { purpose } from '../../src/access/purpose.ts';
-import { openRegistry, registerClient, type Registry } from '../../src/access/registry.ts';
+import { registerClient } from '../../src/access/client.ts';
+import { openRegistry, type Registry } from '../../src/access/registry.ts';
 import { openAuthenticator, type Authenticator } from '../../src/access/token.ts';
 import { givenDatabase } from '../given.ts';
 
@@ -208,6 +209,17 @@ describe('authenticate: bearer token -> Principal (RFC 9068, RFC 8725)', () => {
     await assert.rejects(authenticator.authenticate(header), { code: 'login' });
     clock += 1001;
     await assert.rejects(elsewhere.authenticate(header), { code: 'login' });
+  });
+
+  it('a revocation outlasts the token by what clocks may differ', async () => {
+    const header = `Bearer ${await issue({}, 'revoked-late', 60)}`;
+    await registry.revoke(await authenticator.authenticate(header));
+    clock += 63_000;
+    await assert.rejects(authenticator.authenticate(header), { code: 'login' });
+    clock -= 63_000;
+    const unrevoked = `Bearer ${await issue({}, 'not-revoked', 60)}`;
+    clock += 63_000;
+    assert.equal((await authenticator.authenticate(unrevoked)).jti, 'not-revoked', 'else this shows nothing');
   });
 
   it('LEAKS 32: a registered client claims no purpose and no organization beyond its registration', async () => {
