@@ -42,6 +42,11 @@ export interface AuthenticatorOptions {
 export interface Authenticator {
   /** @throws Problem login (401), forbidden (403: the client may not claim this), transient (keys or registry out of reach) */
   readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>;
+  /**
+   * The claims of a token that was issued for this server and has not expired, whatever became of it and its client since.
+   * @throws Problem login, transient
+   */
+  readonly verify: (token: string) => Promise<JWTPayload>;
 }
 
 interface Trust {
@@ -59,7 +64,7 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
   trusted.set(options.issuer, { key: localKeys(options.keys.jwks), audience: options.audience });
   const cache = new Map<string, { principal: Principal; epoch: number }>();
 
-  const verify = async (token: string): Promise<Principal> => {
+  const read = async (token: string): Promise<Principal> => {
     const payload = await verifyToken(token, trusted, now());
     return principalOf(payload, (issuer, clientId) => registry.registration(issuer, clientId));
   };
@@ -75,13 +80,14 @@ export function openAuthenticator(options: AuthenticatorOptions): Authenticator 
       const principal =
         hit !== undefined && hit.epoch === registry.epoch && hit.principal.expiresAt > now()
           ? hit.principal
-          : await verify(token);
+          : await read(token);
       if (registry.isRevoked(principal.issuer, principal.jti)) throw refused();
       // Re-inserted at the end: the first key of the map is the one not used for longest.
       cache.set(key, { principal, epoch: registry.epoch });
       if (cache.size > cacheEntriesMax) cache.delete(cache.keys().next().value as string);
       return principal;
     },
+    verify: (token) => verifyToken(bearerOf(`Bearer ${token}`), trusted, now()),
   };
 }
 

@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { Audit } from '../access/audit.ts';
+import { openAuthorization } from '../access/authorization.ts';
+import { oauthPaths } from '../access/oauth.ts';
 import { isFhir } from '../api/fhir.ts';
 import { mountHealth } from '../api/health.ts';
 import { hl7Router } from '../api/hl7v2.ts';
+import { oauthRouter } from '../api/oauth.ts';
 import { opsRouter } from '../api/ops.ts';
 import { answerOf, HttpProblem, respond } from '../api/respond.ts';
 import type { Addresses, Config } from '../config.ts';
@@ -35,7 +38,7 @@ export interface AppOptions {
 
 export async function openApp(options: AppOptions): Promise<RequestListener> {
   const { config, addresses, database, intake, metrics, log } = options;
-  const { keys, authenticator, report, listener } = await openFacade({
+  const { keys, authenticator, registry, report, listener } = await openFacade({
     config,
     addresses,
     database,
@@ -59,10 +62,20 @@ export async function openApp(options: AppOptions): Promise<RequestListener> {
     isAccepting: options.isAccepting,
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   });
-  app.get('/oauth/jwks', (_request, response) => {
+  app.get(oauthPaths.jwks, (_request, response) => {
     response.set('cache-control', 'public, max-age=60').json(keys.jwks);
   });
   if (config.roles.has('api')) {
+    const authorization = openAuthorization({
+      db: database,
+      issuer: addresses.publicUrl,
+      audience: addresses.audience,
+      fhirBase: addresses.fhirBase,
+      keys,
+      registry,
+      authenticator,
+    });
+    app.use(oauthRouter({ authorization, report }));
     app.use(
       '/portal',
       express.static(join(root, 'portal'), { dotfiles: 'deny', cacheControl: false, setHeaders: noCache }),

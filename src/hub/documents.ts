@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { oauthPaths } from '../access/oauth.ts';
 import type { Document } from '../api/fhir.ts';
 import { checkAccept } from '../api/incoming.ts';
 import { buildOpenApi } from '../api/openapi.ts';
@@ -38,7 +39,10 @@ export function openDocuments(
   profiles: Profiles,
 ): Readonly<Record<string, Document>> {
   const server = serverOf(addresses);
-  const capability = following(profiles, () => ({ status: 200, body: JSON.stringify(capabilityOf(server, profiles)) }));
+  const capability = following(profiles, () => ({
+    status: 200,
+    body: JSON.stringify(capabilityOf(server, addresses, profiles)),
+  }));
   const openApi = following(profiles, () => ({
     status: 200,
     contentType: json,
@@ -103,9 +107,10 @@ function serverOf({ fhirBase }: Addresses): Server {
 /** @see https://hl7.org/fhir/uv/bulkdata/STU2/CapabilityStatement-bulk-data.html */
 const bulkData = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
 
-function capabilityOf(server: Server, profiles: Profiles): object {
+function capabilityOf(server: Server, { publicUrl }: Addresses, profiles: Profiles): object {
   return buildCapability({
     ...server,
+    oauth: { token: `${publicUrl}${oauthPaths.token}` },
     types: (type) => {
       const interactions = interactionsOf(type);
       const conditional = interactions.filter((code) => isConditional(type, code));

@@ -5,7 +5,7 @@
 import type { RequestListener } from 'node:http';
 import type { Audit } from '../access/audit.ts';
 import { loadIssuerKeys, type IssuerKeys } from '../access/keys.ts';
-import { openRegistry } from '../access/registry.ts';
+import { openRegistry, type Registry } from '../access/registry.ts';
 import { openAuthenticator, type Authenticator } from '../access/token.ts';
 import { fhirListener } from '../api/fhir.ts';
 import type { Reporter } from '../api/interaction.ts';
@@ -30,6 +30,7 @@ export interface FacadeOptions {
 export interface OpenFacade {
   readonly listener: RequestListener;
   readonly authenticator: Authenticator;
+  readonly registry: Registry;
   readonly keys: IssuerKeys;
   readonly report: Reporter;
 }
@@ -44,12 +45,13 @@ export async function openFacade({
   observe,
 }: FacadeOptions): Promise<OpenFacade> {
   const keys = await loadIssuerKeys(config.dataDir);
+  const registry = openRegistry(database);
   const authenticator = openAuthenticator({
     issuer: addresses.publicUrl,
     audience: addresses.audience,
     keys,
     trustedIssuers: config.trustedIssuers,
-    registry: openRegistry(database),
+    registry,
   });
   const report: Reporter = {
     failed: (error, correlationId) => log.error({ error, correlationId }, 'request failed'),
@@ -68,5 +70,5 @@ export async function openFacade({
     observe,
     documents: openDocuments(database, addresses, profiles),
   });
-  return { listener, authenticator, keys, report };
+  return { listener, authenticator, registry, keys, report };
 }

@@ -89,8 +89,9 @@ describe('journey: clients of others work unchanged', function () {
       const client = kit(await hub.token('ai'));
       const capability = await client.capabilityStatement();
       assert.equal(capability['fhirVersion'], '4.0.1');
-      // The hub names no endpoint of an authorization server that does not answer.
-      assert.equal((await client.smartAuthMetadata()).tokenUrl, undefined);
+      const { tokenUrl, authorizeUrl } = await client.smartAuthMetadata();
+      // The hub names no endpoint that does not answer.
+      assert.deepEqual([String(tokenUrl), authorizeUrl], [`${hub.url}/oauth/token`, undefined]);
     });
 
     it('searches page by page, forth and on to the end', async () => {
