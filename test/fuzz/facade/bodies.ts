@@ -288,7 +288,10 @@ export const parameters: fc.Arbitrary<unknown> = fc
   );
 /** The same in a URL. */
 export const inputPairs: fc.Arbitrary<readonly (readonly [string, string])[]> = inputs.map((all) =>
-  all.map(([name, value]) => [name, String(Object.values(value)[0])] as const),
+  all.map(([name, element]) => {
+    const [value] = Object.values(element);
+    return [name, typeof value === 'string' ? value : (JSON.stringify(value) ?? '')] as const;
+  }),
 );
 
 interface Entry {
