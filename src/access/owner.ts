@@ -24,6 +24,13 @@ export function ownerOf(principal: Principal, resource: AnyResource): string {
   if (principal.organization === undefined || type === 'AuditEvent') {
     throw new Problem('forbidden', 'the token does not allow to write this type');
   }
+  // In force it is an index of everybody's resources, and a code that Consents and scopes may name.
+  if (type === 'SearchParameter' && !principal.isOperator) {
+    throw new Problem('forbidden', 'only an operator writes a SearchParameter', {
+      expression: 'SearchParameter',
+      hint: 'Ask for the scope hub/ops beside the one of the type.',
+    });
+  }
   if (isPayment(principal) && !financialTypes.includes(type)) {
     throw new Problem('forbidden', 'a payment service writes financial resources only');
   }

@@ -1,5 +1,6 @@
 /** How a write is answered. @see https://hl7.org/fhir/R4/http.html#ops Prefer: return=minimal, representation, OperationOutcome */
 import type { Principal } from '../access/principal.ts';
+import { coversWhole } from '../access/scope.ts';
 import type { Written } from '../store/row.ts';
 import { preferencesOf } from './incoming.ts';
 import type { Existing, Intent, Outcome } from './intent.ts';
@@ -14,7 +15,7 @@ export function resultOf(call: Asked, intent: Intent, outcome: Outcome): Result 
   return {
     shown: rows.flatMap((row) => shownOf(row, call.principal)),
     ...(rows.length === 1 ? { id: rows[0]?.id } : {}),
-    answer: intent.kind === 'delete' ? answerOfDelete(call, outcome) : answerOfState(call, outcome),
+    answer: intent.kind === 'delete' ? answerOfDelete(call, outcome) : answerOfState(call, intent, outcome),
   };
 }
 
@@ -24,7 +25,7 @@ function shownOf({ patient, otherPatients }: Existing, principal: Principal): Sh
   return [patient, ...otherPatients].map((one) => ({ patient: one, decidedBy }));
 }
 
-function answerOfState({ facade, incoming }: Asked, outcome: Outcome): Answer {
+function answerOfState({ facade, incoming, principal }: Asked, { kind, type }: Intent, outcome: Outcome): Answer {
   const row = outcome.kind === 'found' ? outcome.row : (outcome.written[0] as Written);
   const what = outcome.kind === 'found' ? 'found' : (outcome.written[0] as Written).outcome;
   const isCreated = what === 'created';
@@ -34,6 +35,9 @@ function answerOfState({ facade, incoming }: Asked, outcome: Outcome): Answer {
   const answer = { status: isCreated ? 201 : 200, headers: { ...versionHeaders(row), [address]: location } };
   const wanted = preferencesOf(incoming.headers).return;
   if (wanted === 'minimal') return answer;
+  // LEAKS 52: beyond what was sent it is a read.
+  const isSent = what !== 'found' && kind !== 'patch';
+  if (!isSent && !coversWhole(principal, type, 'r')) return answer;
   if (wanted === 'representation') return { ...answer, body: row.body };
   return { ...answer, body: inform(`${what} as version ${row.version}`) };
 }

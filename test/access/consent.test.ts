@@ -55,6 +55,10 @@ describe('a Consent and its rules', () => {
     const payer = givenPrincipal({ purpose: ['HPAYMT'] });
     assert.equal(ownerOf(payer, { resourceType: 'Claim' }), 'Organization/ai');
     assert.throws(() => ownerOf(payer, { resourceType: 'Observation' }), { code: 'forbidden' });
+    // In force it would change what everybody's searches, scopes and Consents by code find.
+    assert.throws(() => ownerOf(givenPrincipal(), { resourceType: 'SearchParameter' }), { code: 'forbidden' });
+    const operator = givenPrincipal({ isOperator: true });
+    assert.equal(ownerOf(operator, { resourceType: 'SearchParameter' }), 'Organization/ai');
   });
 
   it('written for one record of a person, holds for all of them', async () => {

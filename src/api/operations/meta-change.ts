@@ -7,7 +7,7 @@
  * @see https://hl7.org/fhir/R4/resource-operation-meta-delete.html
  */
 import { ownerOf } from '../../access/owner.ts';
-import { requireScope } from '../../access/scope.ts';
+import { requireScope, requireWholeScope } from '../../access/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { AnyResource } from '../../fhir/types.ts';
@@ -50,6 +50,8 @@ async function planChange(call: Call, name: string, change: Change): Promise<Pla
   const { principal, incoming } = call;
   const { type, id, headers } = incoming;
   requireScope(principal, type, 'u');
+  // The answer is the whole meta.
+  requireWholeScope(principal, type, 'r');
   requireId(id);
   const input = await readInput(call, { allowed: ['meta'] });
   const given = listsOf(input.one('meta'));
