@@ -64,20 +64,32 @@ const waitingRowsMax = 50_000;
 const leaseSeconds = 30;
 const claimAttemptsMax = 5;
 
+/** A row of an answer, and whom it is about. */
+export interface Disclosed {
+  readonly patient: string | null;
+  readonly otherPatients?: readonly string[] | undefined;
+  readonly decidedBy: string | null;
+}
+
 /**
  * The entries of an answer: one for each patient among its rows, and one for each patient that was asked for and has none,
  * so that they see who tried.
  */
 export function auditEntries(
   context: AuditContext,
-  rows: readonly { readonly patient: string | null; readonly decidedBy: string | null }[],
+  rows: readonly Disclosed[],
   askedFor: readonly string[] = [],
 ): AuditEntry[] {
   const entries = new Map<string | null, { patient?: string; rows: number; decidedBy?: string }>();
-  for (const { patient, decidedBy } of rows) {
+  const add = (patient: string | null, decidedBy: string | undefined): void => {
     const entry = entries.get(patient);
     if (entry !== undefined) entry.rows++;
-    else entries.set(patient, { patient: patient ?? undefined, rows: 1, decidedBy: decidedBy ?? undefined });
+    else entries.set(patient, { patient: patient ?? undefined, rows: 1, decidedBy });
+  };
+  for (const { patient, otherPatients, decidedBy } of rows) {
+    add(patient, decidedBy ?? undefined);
+    // Whose Consent let the row through is nothing for the others to read (LEAKS 20).
+    for (const other of otherPatients ?? []) add(other, decidedBy?.split(':', 1)[0]);
   }
   for (const patient of askedFor) if (!entries.has(patient)) entries.set(patient, { patient, rows: 0 });
   if (entries.size === 0) entries.set(null, { rows: 0 });

@@ -50,6 +50,7 @@ export interface Call {
 /** A row that was shown or written: what the audit trail keeps of it. */
 export interface Shown {
   readonly patient: string | undefined;
+  readonly otherPatients?: readonly string[] | undefined;
   readonly decidedBy: string | undefined;
 }
 

@@ -98,7 +98,11 @@ export type Trail = Pick<Plan, 'query' | 'askedFor'>;
 export function entriesOf(asked: AuditContext, plan: Trail, result: Result): readonly AuditEntry[] {
   if (result.entries !== undefined) return result.entries;
   const context = { ...asked, query: plan.query, id: asked.id ?? result.id };
-  const rows = result.shown.map(({ patient = null, decidedBy = null }) => ({ patient, decidedBy }));
+  const rows = result.shown.map(({ patient = null, otherPatients, decidedBy = null }) => ({
+    patient,
+    otherPatients,
+    decidedBy,
+  }));
   return auditEntries(context, rows, plan.askedFor);
 }
 

@@ -220,7 +220,7 @@ async function recordSearches(
     };
     return auditEntries(
       context,
-      rows.map(({ patient = null, decidedBy }) => ({ patient, decidedBy })),
+      rows.map(({ patient = null, otherPatients, decidedBy }) => ({ patient, otherPatients, decidedBy })),
     );
   });
   await facade.audit.record(entries);

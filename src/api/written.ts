@@ -13,16 +13,15 @@ type Asked = Pick<Call, 'facade' | 'principal' | 'incoming'>;
 export function resultOf(call: Asked, intent: Intent, outcome: Outcome): Result {
   const rows = outcome.kind === 'found' ? [outcome.row] : outcome.written;
   return {
-    shown: rows.flatMap((row) => shownOf(row, call.principal)),
+    shown: rows.map((row) => shownOf(row, call.principal)),
     ...(rows.length === 1 ? { id: rows[0]?.id } : {}),
     answer: intent.kind === 'delete' ? answerOfDelete(call, outcome) : answerOfState(call, intent, outcome),
   };
 }
 
 /** A write is in the log of every patient it is about. */
-function shownOf({ patient, otherPatients }: Existing, principal: Principal): Shown[] {
-  const decidedBy = principal.self === undefined ? 'source' : 'self';
-  return [patient, ...otherPatients].map((one) => ({ patient: one, decidedBy }));
+function shownOf({ patient, otherPatients }: Existing, principal: Principal): Shown {
+  return { patient, otherPatients, decidedBy: principal.self === undefined ? 'source' : 'self' };
 }
 
 function answerOfState({ facade, incoming, principal }: Asked, { kind, type }: Intent, outcome: Outcome): Answer {

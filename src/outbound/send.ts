@@ -2,7 +2,7 @@
  * An operator sends something to a hospital: build, record who is shown what of whom, queue. In this order: nothing is
  * queued that the trail does not have.
  */
-import { auditEntries, type Audit, type AuditContext } from '../access/audit.ts';
+import { auditEntries, type Disclosed, type Audit, type AuditContext } from '../access/audit.ts';
 import type { Database } from '../db.ts';
 import { assertValid } from '../fhir/validate.ts';
 import { buildMessage, parseMessageType } from './build/message.ts';
@@ -67,7 +67,7 @@ export async function sendMessage(options: SendOptions, request: SendRequest): P
 
 interface Content {
   readonly source: Source;
-  readonly shown: readonly { readonly patient: string | null; readonly decidedBy: string | null }[];
+  readonly shown: readonly Disclosed[];
   readonly subject: { readonly type?: string; readonly id?: string };
 }
 
@@ -78,7 +78,7 @@ async function contentOf(
 ): Promise<Content> {
   if ('reference' in content) {
     const { entries, rows } = await collect(database, recipient, content.reference);
-    const shown = rows.map(({ patient = null, decidedBy }) => ({ patient, decidedBy }));
+    const shown = rows.map(({ patient = null, otherPatients, decidedBy }) => ({ patient, otherPatients, decidedBy }));
     const [type, id] = content.reference.split('/') as [string, string];
     return { source: sourceOf(entries), shown, subject: { type, id } };
   }

@@ -48,8 +48,9 @@ const contentCharsMax = 16_000_000;
 /** Several, as they are read one by one. Those that no longer fit are left to be read by their URL. */
 export function visibleBinaries(visibility: Visibility, ids: readonly string[]): Sql {
   return sql`
-    select type, id, patient, body, decided_by from (
-      select r.type, r.id, coalesce(r.patient, d.patient) as patient, r.body, ${decidedBy(visibility)} as decided_by,
+    select type, id, patient, other_patients, body, decided_by from (
+      select r.type, r.id, coalesce(r.patient, d.patient) as patient,
+        coalesce(r.other_patients, d.other_patients) as other_patients, r.body, ${decidedBy(visibility)} as decided_by,
         sum(length(r.body)) over (order by r.id) as chars
       from resource r ${withContext}
       where r.type = ${typeCode('Binary')} and ${isAmong(['Binary'], ids, 'r')} and not r.is_deleted

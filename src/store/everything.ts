@@ -46,6 +46,7 @@ interface PlacedRow {
   readonly type: number;
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly body: string;
   readonly decided_by: string | null;
   readonly date: string;
@@ -82,11 +83,18 @@ export async function selectEverything(
   };
 }
 
-function toFound({ type, id, patient, body, decided_by }: Omit<PlacedRow, 'place' | 'date'>): FoundRow {
-  return { type: typeName(type), id, patient: patient ?? undefined, body, decidedBy: decided_by ?? '' };
+function toFound({ type, id, patient, other_patients, body, decided_by }: Omit<PlacedRow, 'place' | 'date'>): FoundRow {
+  return {
+    type: typeName(type),
+    id,
+    patient: patient ?? undefined,
+    otherPatients: other_patients ?? undefined,
+    body,
+    decidedBy: decided_by ?? '',
+  };
 }
 
-const columns = raw('r.type, r.id, r.patient, r.body, r.date_low::text as date');
+const columns = raw('r.type, r.id, r.patient, r.other_patients, r.body, r.date_low::text as date');
 
 function ofRecords(visible: Visibility, request: EverythingRequest, limit: number): Sql {
   const { patients, after } = request;
@@ -226,7 +234,7 @@ function referred(visible: Visibility, keys: readonly (readonly [string, string]
   const repeat = <T>(value: T): T[] => Array.from({ length: 1 + within.length }, () => value);
   const decided = visible.decided('r');
   return sql`
-    select r.type, r.id, r.patient, r.body, ${decided.decidedBy} as decided_by
+    select r.type, r.id, r.patient, r.other_patients, r.body, ${decided.decidedBy} as decided_by
     from (select distinct * from unnest(${buckets}::int[], ${keys.flatMap(([type]) => repeat(typeCode(type) as number))}::smallint[],
       ${keys.flatMap(([, id]) => repeat(id))}::text[]) k (bucket, type, id)) k
     join resource r on r.bucket = k.bucket and r.type = k.type and r.id = k.id ${decided.join}

@@ -165,6 +165,7 @@ export interface ExportKeys {
 interface LineRow {
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly body: string;
   readonly decided_by: string | null;
 }
@@ -183,7 +184,7 @@ export async function readExported(
     ? raw('r.is_deleted')
     : sql`not r.is_deleted and (r.version = k.version or (h.is_deleted = false and ${visible.past('r')}))`;
   const rows = await db.query<LineRow>(sql`
-    select r.id, r.patient, coalesce(h.body, r.body) as body, ${decided.decidedBy} as decided_by
+    select r.id, r.patient, r.other_patients, coalesce(h.body, r.body) as body, ${decided.decidedBy} as decided_by
     from unnest(${buckets}::int[], ${ids}::text[], ${versions}::int[]) with ordinality k (bucket, id, version, place)
     join resource r on r.bucket = k.bucket and r.type = ${typeCode(type)} and r.id = k.id
     left join resource_history h
@@ -191,10 +192,11 @@ export async function readExported(
     ${decided.join}
     where ${content} and ${decided.where}
     order by k.place`);
-  return rows.map(({ id, patient, body, decided_by }) => ({
+  return rows.map(({ id, patient, other_patients, body, decided_by }) => ({
     type,
     id,
     patient: patient ?? undefined,
+    otherPatients: other_patients ?? undefined,
     body,
     decidedBy: decided_by ?? '',
   }));

@@ -17,7 +17,7 @@ import type { FoundRow } from './select.ts';
 import type { Visibility } from './visibility.ts';
 
 export type Asked = Pick<SearchRequest, 'type' | 'filters'>;
-export type Identified = Pick<FoundRow, 'id' | 'patient' | 'decidedBy'>;
+export type Identified = Pick<FoundRow, 'id' | 'patient' | 'otherPatients' | 'decidedBy'>;
 
 /** One identifier, and perhaps other tokens beside it. */
 export function isByIdentifier({ filters }: Asked): boolean {
@@ -52,9 +52,10 @@ export async function selectIdentified(
   ]);
   const byPlace = Map.groupBy(found.flat(), ({ place }) => place);
   return places.map((at) =>
-    (byPlace.get(at) ?? []).map(({ id, patient, decided_by }) => ({
+    (byPlace.get(at) ?? []).map(({ id, patient, other_patients, decided_by }) => ({
       id,
       patient: patient ?? undefined,
+      otherPatients: other_patients ?? undefined,
       decidedBy: decided_by ?? '',
     })),
   );
@@ -64,6 +65,7 @@ interface IdentifiedRow {
   readonly place: number;
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly decided_by: string | null;
 }
 
@@ -129,6 +131,6 @@ function rowsOf({ table, rows }: Steps, visibility: Visibility, limit: number): 
   return sql`
     select c.place, r.* from ${table}
     cross join lateral (
-      select r.id, r.patient, ${decided.decidedBy} as decided_by from ${rows} ${decided.join}
+      select r.id, r.patient, r.other_patients, ${decided.decidedBy} as decided_by from ${rows} ${decided.join}
       where r.type = c.type and not r.is_deleted and c.tokens::bigint[] <@ r.tokens and ${decided.where} limit ${limit}) r`;
 }

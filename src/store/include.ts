@@ -59,12 +59,20 @@ interface LinkedRow {
   readonly type: number;
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly body: string;
   readonly decided_by: string | null;
 }
 
-function foundRow({ type, id, patient, body, decided_by }: LinkedRow): FoundRow {
-  return { type: typeName(type), id, patient: patient ?? undefined, body, decidedBy: decided_by ?? '' };
+function foundRow({ type, id, patient, other_patients, body, decided_by }: LinkedRow): FoundRow {
+  return {
+    type: typeName(type),
+    id,
+    patient: patient ?? undefined,
+    otherPatients: other_patients ?? undefined,
+    body,
+    decidedBy: decided_by ?? '',
+  };
 }
 
 /** A part of a step: where it leads, and the query for `bucket, type, id` of what is there. */
@@ -142,7 +150,7 @@ function compileStep(
       ways.map(({ linked }) => linked),
       ' union ',
     )})
-    select t.type, t.id, t.patient, t.body, ${visibility.decidedBy('t')} as decided_by
+    select t.type, t.id, t.patient, t.other_patients, t.body, ${visibility.decidedBy('t')} as decided_by
     from (select distinct bucket, type, id from linked) l
     join resource t on t.bucket = l.bucket and t.type = l.type and t.id = l.id
     where not t.is_deleted and ${visibility.where('t')}

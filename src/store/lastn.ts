@@ -31,6 +31,7 @@ export const lastRowsMax = 5_000;
 interface RankedRow {
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly body: string;
   readonly decided_by: string | null;
   readonly code: string;
@@ -49,7 +50,7 @@ export async function selectLast(
   const subject = { type: request.type, alias: 'r', isFound: true, aliases, visibilityOf };
   const decided = visibility.decided('r');
   const rows = await db.query<RankedRow>(sql`
-    select b.id, b.patient, b.body, ranked.decided_by, ranked.code,
+    select b.id, b.patient, b.other_patients, b.body, ranked.decided_by, ranked.code,
       extract(epoch from b.date_low)::float8 * 1000 as at
     from (
       select r.bucket, r.type, r.id, ${decided.decidedBy} as decided_by, concept.code,
@@ -66,10 +67,11 @@ export async function selectLast(
       hint: 'Ask for fewer codes, a shorter time, or a smaller max.',
     });
   }
-  return lastOfGroups(rows, max).map(({ id, patient, body, decided_by }) => ({
+  return lastOfGroups(rows, max).map(({ id, patient, other_patients, body, decided_by }) => ({
     type: request.type,
     id,
     patient: patient ?? undefined,
+    otherPatients: other_patients ?? undefined,
     body,
     decidedBy: decided_by ?? '',
   }));

@@ -41,7 +41,7 @@ export function compileGathered(
   const order = orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'));
   const statement = sql`
     with gathered as materialized (${join(parts, ' union all ')})
-    select r.type, r.id, r.patient, r.body, ${visibility.decidedBy('r')} as decided_by, ${join(texts, ', ')},
+    select r.type, r.id, r.patient, r.other_patients, r.body, ${visibility.decidedBy('r')} as decided_by, ${join(texts, ', ')},
       ${isWhole ? raw('(select count(*)::int from gathered)') : raw('null::int')} as total
     from (select * from gathered p where p.is_after order by ${order} limit ${limit}) p
     join resource r on r.bucket = p.bucket and r.type = p.type and r.id = p.id

@@ -36,6 +36,8 @@ export interface FoundRow {
   readonly type: string;
   readonly id: string;
   readonly patient: string | undefined;
+  /** Whom it is about beside. */
+  readonly otherPatients?: readonly string[] | undefined;
   /** As stored; sent as it is. */
   readonly body: string;
   /** What let the row through, as in `Row`. */
@@ -73,10 +75,11 @@ export async function selectPage(
   const last = page.at(-1);
   const hasMore = rows.length > request.count && last !== undefined;
   return {
-    rows: page.map(({ type, id, patient, body, decided_by }) => ({
+    rows: page.map(({ type, id, patient, other_patients, body, decided_by }) => ({
       type: type === undefined ? request.type : typeName(type),
       id,
       patient: patient ?? undefined,
+      otherPatients: other_patients ?? undefined,
       body,
       decidedBy: decided_by ?? '',
     })),
@@ -90,6 +93,7 @@ interface StoredColumns {
   readonly type?: number;
   readonly id: string;
   readonly patient: string | null;
+  readonly other_patients: string[] | null;
   readonly body: string;
   readonly decided_by: string | null;
   /** Null: not counted. */
@@ -139,7 +143,7 @@ function pageOf(
   { patients, keys, limit }: { patients: readonly string[] | undefined; keys: readonly OrderKey[]; limit: number },
 ): Sql {
   const rows = (keyColumns: readonly Sql[], source: Sql, condition: Sql): Sql => sql`
-    select r.id, r.patient, r.body, ${decided.decidedBy} as decided_by, ${join(keyColumns, ', ')}
+    select r.id, r.patient, r.other_patients, r.body, ${decided.decidedBy} as decided_by, ${join(keyColumns, ', ')}
     from ${source} ${decided.join} where ${condition}
     order by ${orderBy(keys, (key) => key.value('r'), raw('r.id'))} limit ${limit}`;
   if (patients === undefined || patients.length === 1) {
@@ -154,7 +158,7 @@ function pageOf(
   const values = keys.map((key, index) => sql`${key.value('r')} as ${raw(`order${index}`)}`);
   const texts = keys.map((_, index) => raw(`p.order${index}::text as key${index}`));
   return sql`
-    select p.id, p.patient, p.body, p.decided_by, ${join(texts, ', ')}
+    select p.id, p.patient, p.other_patients, p.body, p.decided_by, ${join(texts, ', ')}
     from unnest(${patients.map(ownBucket)}::int[], ${patients}::text[]) c (bucket, patient)
     cross join lateral (${rows(values, raw('resource r'), sql`r.bucket = c.bucket and r.patient = c.patient and ${here}`)}) p
     order by ${orderBy(keys, (_, index) => raw(`p.order${index}`), raw('p.id'))} limit ${limit}`;
