@@ -12,7 +12,7 @@ import { Problem } from '../fhir/problem.ts';
  * SMART wants RS384 and ES384; the others are what libraries sign with by default. RFC 8725 section 3.1: this list, not
  * the header, decides.
  */
-export const assertionAlgorithms = ['RS384', 'ES384', 'RS256', 'ES256', 'PS256', 'PS384', 'EdDSA'];
+export const assertionAlgorithms = ['RS384', 'ES384', 'RS256', 'ES256', 'PS256', 'PS384', 'EdDSA', 'Ed25519'];
 
 /** Enough to have the next key in place long before the last one goes. */
 const keysMax = 10;
@@ -94,6 +94,6 @@ function algorithmsOf(key: JWK, expression: string): string[] {
     case 'EC':
       return key.crv === 'P-384' ? ['ES384'] : key.crv === 'P-256' ? ['ES256'] : [];
     default:
-      return key.crv === 'Ed25519' ? ['EdDSA'] : [];
+      return key.crv === 'Ed25519' ? ['EdDSA', 'Ed25519'] : [];
   }
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import fc from 'fast-check';
 import {
   decodeJwt,
   decodeProtectedHeader,
@@ -16,7 +17,8 @@ import {
   type CryptoKey,
 } from 'jose';
 import { registerClient, disableClient, findClient } from '../../src/access/client.ts';
-import { sweepExpired } from '../../src/access/assertion.ts';
+import { authenticateClient, sweepExpired } from '../../src/access/assertion.ts';
+import { openDatabase } from '../../src/db.ts';
 import { sql } from '../../src/db/sql.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
 import { assertionType, givenClient, postForm, type Changes, type GivenClient } from './given-client.ts';
@@ -65,7 +67,7 @@ describe('authorization server: POST /oauth/token (SMART Backend Services)', fun
     assert.equal((await hub.send('GET', 'Patient', token)).status, 200);
   });
 
-  for (const alg of ['RS384', 'ES384', 'RS256', 'ES256', 'PS256', 'PS384', 'EdDSA']) {
+  for (const alg of ['RS384', 'ES384', 'RS256', 'ES256', 'PS256', 'PS384', 'EdDSA', 'Ed25519']) {
     it(`${alg} is taken`, async () => {
       const one = await givenClient(hub, `by-${alg}`, { alg });
       assert.equal((await one.token()).status, 200);
@@ -185,6 +187,60 @@ describe('authorization server: POST /oauth/token (SMART Backend Services)', fun
     const statuses = answers.map(({ status }) => status).toSorted((one, two) => one - two);
     assert.deepEqual(statuses, [200, ...Array.from({ length: 63 }, () => 401)]);
     assert.equal((await client.token({ client_assertion: assertion })).status, 401);
+  });
+
+  it('LEAKS 50: the same in two processes: one table decides', async () => {
+    const assertion = await client.assertion();
+    const second = openDatabase({ url: hub.databaseUrl });
+    const context = { issuer: hub.url, tokenEndpoint: `${hub.url}/oauth/token`, now: Date.now() };
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, at) =>
+        authenticateClient(assertion, { ...context, db: at % 2 === 0 ? hub.database : second }),
+      ),
+    );
+    await second.close();
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') assert.equal(outcome.reason.error, 'invalid_client');
+  });
+
+  it('64 at once are worked on; the next is told to wait, and nobody is lost', async () => {
+    const ask = () => postForm(`${hub.url}/oauth/token`, assertions.pop() as Record<string, string>);
+    const assertions = await Promise.all(
+      Array.from({ length: 65 }, async () => ({
+        grant_type: 'client_credentials',
+        scope: 'system/*.rs',
+        client_assertion_type: assertionType,
+        client_assertion: await other.assertion(),
+      })),
+    );
+    let working: Promise<number[]> | undefined;
+    await hub.database.inTransaction(async (tx) => {
+      await tx.query(sql`lock table client in access exclusive mode`);
+      working = Promise.all(Array.from({ length: 64 }, async () => (await ask()).status));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const { status, headers, json } = await ask();
+      assert.deepEqual([status, json['error'], headers.has('retry-after')], [429, 'temporarily_unavailable', true]);
+    });
+    assert.deepEqual(new Set(await working), new Set([200]));
+  });
+
+  it('whatever is in a form, the answer is a refusal in JSON and never our fault', async () => {
+    const name = fc.oneof(
+      fc.constantFrom('grant_type', 'scope', 'resource', 'client_id', 'purpose_of_use', 'token', 'token_type_hint'),
+      fc.string({ unit: 'binary', maxLength: 20 }),
+    );
+    const form = fc.dictionary(name, fc.string({ unit: 'binary', maxLength: 60 }), { maxKeys: 8 });
+    const path = fc.constantFrom('/oauth/token', '/oauth/introspect', '/oauth/revoke');
+    const one = await givenClient(hub, 'fuzzed');
+    await fc.assert(
+      fc.asyncProperty(path, form, async (where, parameters) => {
+        const { status, json } = await one.post(where, parameters);
+        assert.ok(status < 500 && status !== 429, `${status}`);
+        if (status !== 200) assert.equal(typeof json['error'], 'string');
+      }),
+      { numRuns: 150 },
+    );
   });
 
   it('the same jti from two clients are two assertions', async () => {

@@ -106,6 +106,7 @@ describe('the facade on two threads', function () {
       ['/healthz', 200],
       ['/readyz', 200],
       ['/oauth/jwks', 200],
+      ['/oauth/token', 405],
       ['/portal/', 200],
       ['/nothing', 404],
       ['/ops/messages', 401],
