@@ -9,6 +9,7 @@ import { decodeJwt, type JWTPayload } from 'jose';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { authenticateClient, sweepExpired } from './assertion.ts';
+import type { Audit } from './audit.ts';
 import type { Client } from './client.ts';
 import { issueToken } from './issue.ts';
 import type { IssuerKeys } from './keys.ts';
@@ -26,6 +27,7 @@ const sweepEveryMs = 60_000;
 
 export interface AuthorizationOptions {
   readonly db: Tx;
+  readonly audit: Audit;
   readonly issuer: string;
   readonly audience: string;
   /** What `resource` (RFC 8707) may name, beside the audience. */
@@ -49,7 +51,7 @@ export interface Authorization {
 }
 
 export function openAuthorization(options: AuthorizationOptions): Authorization {
-  const { db, issuer, audience, fhirBase, keys, registry, authenticator, now = Date.now } = options;
+  const { db, audit, issuer, audience, fhirBase, keys, registry, authenticator, now = Date.now } = options;
   let sweptAt = now();
 
   const clientOf = async (parameters: Parameters): Promise<Required<Client>> => {
@@ -70,6 +72,13 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
     return client;
   };
 
+  /** What strangers try is counted (metrics), not recorded: they could fill the trail. */
+  const record = async (interaction: string, client: Required<Client>, token: Issued): Promise<void> => {
+    const { id: clientId, organization } = client;
+    const principal = { issuer, subject: clientId, clientId, organization, scopes: [], isOperator: false, ...token };
+    await audit.record([{ context: { principal, interaction, at: now() }, rows: 0, outcome: 'success' }]);
+  };
+
   return {
     token: async (parameters) => {
       const client = await clientOf(parameters);
@@ -83,6 +92,7 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
       }
       const scope = grantScopes(parameters.get('scope'), client.scopes);
       const purposes = choosePurposes(parameters.get('purpose_of_use'), client.purposes);
+      const issued = { jti: crypto.randomUUID(), expiresAt: now() + tokenSeconds * 1000, purposes: bitsOf(purposes) };
       const token = await issueToken(
         keys,
         {
@@ -91,8 +101,10 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
           organization: client.organization,
           purpose_of_use: purposes.length === 1 ? purposes[0] : purposes,
         },
-        { issuer, audience, jti: crypto.randomUUID(), now: Math.trunc(now() / 1000), expiresInSeconds: tokenSeconds },
+        { issuer, audience, jti: issued.jti, now: Math.trunc(now() / 1000), expiresInSeconds: tokenSeconds },
       );
+      // As with a read: what cannot be recorded is not answered.
+      await record('token', client, issued);
       return { access_token: token, token_type: 'bearer', expires_in: tokenSeconds, scope };
     },
 
@@ -127,10 +139,24 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
       if (claims.iss !== issuer || claims['client_id'] !== client.id) {
         throw new OAuthProblem('invalid_grant', 'the token was issued to another client');
       }
-      await registry.revoke({ issuer, jti: claims.jti as string, expiresAt: (claims.exp as number) * 1000 });
+      const revoked = { jti: claims.jti as string, expiresAt: (claims.exp as number) * 1000, purposes: 0 };
+      await registry.revoke({ issuer, ...revoked });
+      await record('token-revoke', client, revoked);
       return {};
     },
   };
+}
+
+/** What the trail says of a token. */
+interface Issued {
+  readonly jti: string;
+  readonly expiresAt: number;
+  /** Bits of purpose.ts. */
+  readonly purposes: number;
+}
+
+function bitsOf(codes: readonly string[]): number {
+  return codes.reduce((bits, code) => bits | (purposeBit(code) ?? 0), 0);
 }
 
 function isRefusal(error: unknown): boolean {

@@ -18,6 +18,7 @@ import { respond, type Answer } from './respond.ts';
 export interface OAuthOptions {
   readonly authorization: Authorization;
   readonly report: Reporter;
+  readonly observe: (interaction: string, status: number, seconds: number) => void;
 }
 
 /** An assertion, a token and the scopes, with room to spare. */
@@ -36,7 +37,7 @@ const statuses: Readonly<Record<OAuthError, number>> = {
   temporarily_unavailable: 429,
 };
 
-export function oauthRouter({ authorization, report }: OAuthOptions): Router {
+export function oauthRouter({ authorization, report, observe }: OAuthOptions): Router {
   const router = Router({ caseSensitive: true, strict: true });
   let inFlight = 0;
 
@@ -55,18 +56,22 @@ export function oauthRouter({ authorization, report }: OAuthOptions): Router {
       return refusal(error, request, report);
     }
   };
-  const serve = (path: string, handle: Answering): void => {
+  const serve = (interaction: string, path: string, handle: Answering): void => {
     router.all(path, (request: Request, response: Response) => {
       if (request.method !== 'POST') {
         respond(response, { ...json(405, { error: 'invalid_request' }), headers: { ...noStore, allow: 'POST' } });
         return;
       }
-      void answer(request, handle).then((given) => respond(response, given));
+      const startedAt = performance.now();
+      void answer(request, handle).then((given) => {
+        respond(response, given);
+        observe(interaction, given.status, (performance.now() - startedAt) / 1000);
+      });
     });
   };
-  serve(oauthPaths.token, authorization.token);
-  serve(oauthPaths.introspection, authorization.introspect);
-  serve(oauthPaths.revocation, authorization.revoke);
+  serve('token', oauthPaths.token, authorization.token);
+  serve('token-introspect', oauthPaths.introspection, authorization.introspect);
+  serve('token-revoke', oauthPaths.revocation, authorization.revoke);
   return router;
 }
 

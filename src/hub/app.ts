@@ -68,6 +68,7 @@ export async function openApp(options: AppOptions): Promise<RequestListener> {
   if (config.roles.has('api')) {
     const authorization = openAuthorization({
       db: database,
+      audit: options.audit,
       issuer: addresses.publicUrl,
       audience: addresses.audience,
       fhirBase: addresses.fhirBase,
@@ -75,7 +76,7 @@ export async function openApp(options: AppOptions): Promise<RequestListener> {
       registry,
       authenticator,
     });
-    app.use(oauthRouter({ authorization, report }));
+    app.use(oauthRouter({ authorization, report, observe: metrics.observeRequest }));
     app.use(
       '/portal',
       express.static(join(root, 'portal'), { dotfiles: 'deny', cacheControl: false, setHeaders: noCache }),

@@ -18,6 +18,7 @@ import {
 } from 'jose';
 import { registerClient, disableClient, findClient } from '../../src/access/client.ts';
 import { authenticateClient, sweepExpired } from '../../src/access/assertion.ts';
+import { purpose } from '../../src/access/purpose.ts';
 import { openDatabase } from '../../src/db.ts';
 import { sql } from '../../src/db/sql.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
@@ -239,7 +240,7 @@ describe('authorization server: POST /oauth/token (SMART Backend Services)', fun
         assert.ok(status < 500 && status !== 429, `${status}`);
         if (status !== 200) assert.equal(typeof json['error'], 'string');
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
   });
 
@@ -513,6 +514,45 @@ describe('authorization server: POST /oauth/token (SMART Backend Services)', fun
       });
       assert.equal((await bare.token()).status, 401);
     });
+  });
+
+  it('tokens and their revocations are in the trail before the answer, by jti; what strangers try is counted', async () => {
+    const token = String((await client.token()).json['access_token']);
+    await client.post('/oauth/revoke', { token });
+    await client.token({ client_assertion: await client.assertion({ key: other.key }) });
+    const rows = await hub.database.query(sql`
+      select interaction, client, organization, purposes, outcome from audit_event
+      where jti = ${decodeJwt(token).jti} order by at, seq`);
+    const of = { client: 'assistant', organization: 'Organization/ai-health-manager', outcome: 0 };
+    assert.deepEqual(rows, [
+      { ...of, interaction: 'token', purposes: purpose.treatment },
+      { ...of, interaction: 'token-revoke', purposes: 0 },
+    ]);
+    const metrics = await (await fetch(`${hub.url}/metrics`)).text();
+    assert.match(metrics, /hub_http_requests_total\{interaction="token",status="401"\} \d+/);
+  });
+
+  it('while the trail cannot be written nobody gets a token', async () => {
+    await hub.database.query(sql`alter table audit_event rename to audit_event_away`);
+    const { status, json } = await client.token();
+    await hub.database.query(sql`alter table audit_event_away rename to audit_event`);
+    assert.equal(json['access_token'], undefined);
+    assert.ok(status >= 500, `${status}`);
+    assert.equal((await client.token()).status, 200);
+  });
+
+  it('a refusal says what is wrong with the assertion', async () => {
+    const rows: readonly [object, RegExp][] = [
+      [{ exp: now() - 61 }, /expired/],
+      [{ exp: now() + 3600 }, /300 seconds/],
+      [{ iss: 'other' }, /iss and sub/],
+      [{ aud: 'https://other.example' }, /aud/],
+      [{ jti: undefined }, /jti/],
+    ];
+    for (const [claims, text] of rows) {
+      const { json } = await client.token({ client_assertion: await client.assertion({ claims }) });
+      assert.match(String(json['error_description']), text);
+    }
   });
 
   it('smart-configuration and CapabilityStatement name what is served', async () => {
