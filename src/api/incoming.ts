@@ -85,11 +85,18 @@ export function checkAccept(accept: string | undefined, query: string, accepted:
   // A `+` of `_format=application/fhir+json` sent without escaping arrives as a space.
   const isJson = ([type = '', ...parameters]: string[]): boolean =>
     (jsonTypes.has(type.replace(' ', '+')) || accepted.includes(type)) &&
-    !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+    !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)) &&
+    isOurVersion(parameters);
   if (offers.some(isJson)) return;
-  throw new HttpProblem(406, 'not-supported', 'the hub answers in JSON only', {
+  throw new HttpProblem(406, 'not-supported', 'the hub answers in JSON of R4 only', {
     hint: 'Accept application/fhir+json.',
   });
+}
+
+/** @see https://hl7.org/fhir/R4/http.html#version-parameter another version of FHIR is another format */
+function isOurVersion(parameters: readonly string[]): boolean {
+  const version = parameters.find((parameter) => parameter.startsWith('fhirversion='));
+  return version === undefined || /^fhirversion="?4\.0(\.\d)?"?$/.test(version);
 }
 
 /** @throws HttpProblem 415 unless the body is declared as one of these media types, in UTF-8 unless `any` charset will do */
@@ -107,7 +114,8 @@ export function checkContentType(
       .find((parameter) => parameter.startsWith('charset='))
       ?.slice(8)
       .replaceAll('"', '') ?? 'utf-8';
-  if (allowed.includes(type) && (charsets === 'any' || charset === 'utf-8' || charset === 'us-ascii')) return;
+  const isOurs = allowed.includes(type) && isOurVersion(parameters);
+  if (isOurs && (charsets === 'any' || charset === 'utf-8' || charset === 'us-ascii')) return;
   throw new HttpProblem(415, 'not-supported', 'the media type of the body is not supported', {
     hint: `Send ${allowed[0]}${charsets === 'any' ? '' : ' in UTF-8'}.`,
   });

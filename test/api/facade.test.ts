@@ -230,6 +230,13 @@ describe('the FHIR facade', () => {
     const statuses: [string, string, string, Record<string, string>, number][] = [
       ['no token', 'GET', 'Patient/x', { authorization: '' }, 401],
       ['XML wanted', 'GET', 'Patient/x', { accept: 'application/fhir+xml' }, 406],
+      [
+        'R5 wanted (http.html#version-parameter)',
+        'GET',
+        'Patient/x',
+        { accept: 'application/fhir+json; fhirVersion=5.0' },
+        406,
+      ],
       ['XML wanted by _format', 'GET', 'Patient?_format=xml', {}, 406],
       ['an unknown type', 'GET', 'Patience', {}, 404],
       ['PUT of a version, which is not served', 'PUT', 'Patient/x/_history/1', {}, 405],
@@ -249,6 +256,8 @@ describe('the FHIR facade', () => {
       '*/*',
       'application/json',
       'application/fhir+json;q=0.9',
+      'application/fhir+json; fhirVersion=4.0',
+      'application/fhir+json; fhirVersion=5.0, application/fhir+json; fhirVersion=4.0; q=0.5',
       'text/html, application/json;q=0.5',
     ]) {
       it(`Accept: ${accept} is served`, async () => {
@@ -256,12 +265,19 @@ describe('the FHIR facade', () => {
       });
     }
 
-    it('XML sent is 415, and so is a compressed body', async () => {
+    it('XML sent is 415, and so are another version of FHIR and a compressed body', async () => {
       const xml = await send('POST', 'Patient', hospital, {
         body: '<Patient/>',
         headers: { 'content-type': 'application/fhir+xml' },
       });
       assert.equal(xml.status, 415);
+      for (const [version, status] of [
+        ['3.0', 415],
+        ['4.0', 201],
+      ] as const) {
+        const headers = { 'content-type': `application/fhir+json; fhirVersion=${version}` };
+        assert.equal((await send('POST', 'Patient', hospital, { body: patient(), headers })).status, status, version);
+      }
       const zipped = await send('POST', 'Patient', hospital, {
         body: patient(),
         headers: { 'content-encoding': 'gzip' },
