@@ -15,11 +15,16 @@ async function main(): Promise<number> {
     const world = await givenFuzzWorld();
     process.stderr.write(`fuzz: ${total} requests from seed ${seed}\n`);
     const began = performance.now();
+    let last: Progress | undefined;
     const failures = await fuzz(world, {
       total,
       seed,
-      report: (progress) => process.stderr.write(lineOf(progress, began)),
+      report: (progress) => {
+        last = progress;
+        process.stderr.write(lineOf(progress, began));
+      },
     });
+    process.stderr.write(`slowest: ${last?.slowest.curl ?? ''}\n`);
     for (const failure of failures) process.stdout.write(`${failure}\n`);
     await world.close();
     return failures.length === 0 ? 0 : 1;
@@ -28,10 +33,10 @@ async function main(): Promise<number> {
   }
 }
 
-function lineOf({ done, byStatus, slowestMs, memoryBytes }: Progress, began: number): string {
+function lineOf({ done, byStatus, slowest, memoryBytes }: Progress, began: number): string {
   const perSecond = Math.round((done / (performance.now() - began)) * 1_000);
   const counts = [...byStatus].sort(([one], [two]) => one - two).map(([status, count]) => `${status}: ${count}`);
-  return `${done} requests, ${perSecond}/s, slowest ${Math.round(slowestMs)} ms, ${Math.round(memoryBytes / 1e6)} MB; ${counts.join(', ')}\n`;
+  return `${done} requests, ${perSecond}/s, slowest ${Math.round(slowest.ms)} ms, ${Math.round(memoryBytes / 1e6)} MB; ${counts.join(', ')}\n`;
 }
 
 process.exitCode = await main();

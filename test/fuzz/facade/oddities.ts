@@ -1,19 +1,27 @@
 /** Texts and values that have broken parsers before: for queries, headers, elements and parameters alike. */
 import fc from 'fast-check';
 
-/** `hidden-1` is a patient nobody here may see; the records that name it hold the canary (world.ts), which stands nowhere here. */
-export const knownIds = [
-  'p-1',
-  'p-2',
-  'o-1',
-  'e-1',
-  'hidden-1',
-  'hidden-o',
-  'absent-1',
-  'example',
-  'd-1',
-  'g-1',
-] as const;
+/**
+ * Records of the world (world.ts), by type. What is `hidden-` nobody here may see; it holds the canary, which stands nowhere here.
+ * Nothing is ever called `nobody-`.
+ */
+export const idsByType: Readonly<Record<string, readonly string[]>> = {
+  Patient: ['p-1', 'p-1', 'p-2', 'hidden-1'],
+  Observation: ['o-1', 'o-2', 'o-3', 'o-4', 'hidden-o'],
+  Encounter: ['e-1', 'hidden-e'],
+  Condition: ['hidden-c'],
+  DocumentReference: ['d-1'],
+  Group: ['g-1'],
+  List: ['l-1', 'hidden-l'],
+  Practitioner: ['hidden-d'],
+  Consent: ['consent-1'],
+};
+const known = [...new Set(Object.values(idsByType).flat()), 'example', 'f-1'];
+/** What a record may be called: of what is hidden only where it is, or it would be the caller's own and tell nothing. */
+export const namesOf = once((type: string): readonly string[] => [
+  ...known.filter((id) => !id.startsWith('hidden-')),
+  ...(Object.hasOwn(idsByType, type) ? (idsByType[type] ?? []) : []),
+]);
 
 const signs = [
   '',
@@ -59,9 +67,22 @@ export const oddTexts: fc.Arbitrary<string> = fc.oneof(
 );
 
 export const ids: fc.Arbitrary<string> = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom<string>(...knownIds) },
+  { weight: 6, arbitrary: fc.constantFrom(...known) },
   fc.uuid(),
   oddTexts,
+);
+
+/** In paths. */
+export const idsOf = once((type: string) =>
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.constantFrom(...(Object.hasOwn(idsByType, type) ? (idsByType[type] ?? []) : ['example', 'f-1'])),
+    },
+    { weight: 3, arbitrary: fc.constantFrom(...namesOf(type)) },
+    { weight: 1, arbitrary: fc.uuid() },
+    { weight: 2, arbitrary: oddTexts },
+  ),
 );
 
 /** What may stand in the place of any JSON value. */

@@ -1,9 +1,11 @@
 /** Requests to the facade, from its own route table: each row with paths, queries, headers and bodies that fit it, or do not. */
 import fc from 'fast-check';
 import { routes, routesOfOperations, type Route } from '../../../src/api/routes.ts';
-import { bundle, bytes, fhirPathPatch, inputPairs, jsonPatch, parameters, resource } from './bodies.ts';
-import { escapeText, ids, knownIds, oddTexts, seldom } from './oddities.ts';
-import { query, types } from './queries.ts';
+import { bundle, bytes, fhirPathPatch, inputPairs, jsonPatch, parameters } from './bodies.ts';
+import { escapeText, ids, idsOf, namesOf, oddTexts, seldom } from './oddities.ts';
+import { query } from './queries.ts';
+import { resource } from './resources.ts';
+import { types } from './values.ts';
 
 export const principals = ['hospital', 'ai', 'patient', 'payment', 'operator', 'narrow', 'stranger', 'none'] as const;
 export type PrincipalName = (typeof principals)[number];
@@ -125,7 +127,7 @@ const entries = fc
     }),
   );
 
-/** Kick-offs make files and work in the background: a few are enough (run.ts says how many). */
+/** Kick-offs make files and work in the background: a few are enough. */
 function isCheap({ interaction }: Route): boolean {
   return interaction.operation?.name !== 'export';
 }
@@ -137,7 +139,7 @@ function address(route: Route, type: string): fc.Arbitrary<string> {
     if (name === ':compartment')
       return fc.constantFrom('Patient', 'Encounter', 'Practitioner', 'Device', 'RelatedPerson', 'Group');
     if (name === ':version') return fc.oneof(fc.constantFrom('1', '2', '0', '-1', '01', '99999999999', 'x'), oddTexts);
-    return ids;
+    return idsOf(name === ':id' ? type : 'Patient');
   };
   const parts = route.path.split('/').slice(1).filter(Boolean);
   const path = fc
@@ -228,9 +230,8 @@ function ofRoute(route: Route): fc.Arbitrary<FuzzRequest> {
 }
 
 /** With the id of the URL, as R4 wants it. */
-const updates: fc.Arbitrary<FuzzRequest> = fc
-  .tuple(types, fc.constantFrom(...knownIds, 'f-1', 'f-2'))
-  .chain(([type, id]) =>
+const updates: fc.Arbitrary<FuzzRequest> = types.chain((type) =>
+  fc.constantFrom(...namesOf(type)).chain((id) =>
     fc
       .record({
         principal: writers,
@@ -241,7 +242,8 @@ const updates: fc.Arbitrary<FuzzRequest> = fc
         body: bytes(resource(type).map((one) => ({ ...(one as object), id }))),
       })
       .map(withType),
-  );
+  ),
+);
 
 /** Most names mean nothing to most operations: half of the callers want to be read all the same. */
 const invocations = fc

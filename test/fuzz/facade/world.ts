@@ -49,7 +49,12 @@ const visible: readonly AnyResource[] = [
   { ...given.patient({ id: 'p-1' }), identifier: identifier('1'), birthDate: '1980-02-03', gender: 'female' },
   { ...given.patient({ id: 'p-2', family: '王' }), identifier: identifier('2') },
   given.encounter({ id: 'e-1', patient: 'p-1', start: '2026-01-01T08:00:00Z' }),
-  ...[1, 2, 3, 4, 5].map((nth) => given.observation({ id: `o-${nth}`, patient: nth < 4 ? 'p-1' : 'p-2', value: nth })),
+  // They lead to what is hidden, and what is hidden leads to them: none of it may be followed.
+  ...[1, 2, 3, 4, 5].map((nth) => ({
+    ...given.observation({ id: `o-${nth}`, patient: nth < 4 ? 'p-1' : 'p-2', value: nth }),
+    performer: [{ reference: 'Practitioner/hidden-d' }],
+    hasMember: [{ reference: 'Observation/hidden-o' }],
+  })),
   {
     resourceType: 'DocumentReference',
     id: 'd-1',
@@ -87,6 +92,7 @@ const hidden: readonly AnyResource[] = [
     code: coded('718-7', canary),
     note: [{ text: canary }],
     performer: [{ display: canary }],
+    hasMember: [{ reference: 'Observation/o-1' }],
     text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${canary}</div>` },
   },
   {
@@ -102,6 +108,7 @@ const hidden: readonly AnyResource[] = [
     mode: 'working',
     title: canary,
     subject: { reference: 'Patient/hidden-1' },
+    entry: [{ item: { reference: 'Observation/o-1' } }],
   },
   { resourceType: 'Practitioner', id: 'hidden-d', name: [{ family: canary }] },
 ];
