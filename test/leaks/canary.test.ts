@@ -11,22 +11,20 @@ const ids = hidden.map(({ resourceType, id }) => `${resourceType}/${id}`);
 /** Path of a GET. */
 const asked: readonly string[] = [
   ...ids,
-  ...ids.flatMap((path) => [`${path}/_history`, `${path}/_history/1`, `${path}/$meta`, `${path}/$validate`]),
-  ...['Observation', 'Encounter', 'DocumentReference', 'Patient', 'List', 'Group', 'Provenance', 'ValueSet'].flatMap(
-    (type) => [
-      `${type}?_total=accurate`,
-      `${type}?_count=0`,
-      `${type}?_summary=count`,
-      `${type}?_tag=urn:t|${canary}`,
-      `${type}?_security=HIV`,
-      `${type}?_sort=-_lastUpdated&_count=1`,
-      `${type}?_content=${canary}&_id=hidden,seen`,
-      `${type}?_filter=_id eq hidden`,
-      `${type}?_id=hidden,q,of-q`,
-      `${type}/_history`,
-      `${type}/$meta`,
-    ],
+  ...['Observation/hidden', 'Patient/q', 'List/hidden', 'ValueSet/hidden'].flatMap((path) =>
+    ['_history', '_history/1', '$meta', '$validate'].map((more) => `${path}/${more}`),
   ),
+  ...['Observation', 'Patient', 'List', 'ValueSet'].flatMap((type) => [
+    `${type}?_total=accurate`,
+    `${type}?_count=0`,
+    `${type}?_tag=urn:t|${canary}`,
+    `${type}?_sort=-_lastUpdated&_count=1`,
+    `${type}?_content=${canary}&_id=hidden,seen`,
+    `${type}?_filter=_id eq hidden`,
+    `${type}?_id=hidden,q,of-q`,
+    `${type}/_history`,
+    `${type}/$meta`,
+  ]),
   `Observation?code=http://loinc.org|${canary}`,
   `Observation?identifier=urn:i|${canary}`,
   `Observation?patient=p&_sort=-date&_count=2`,
@@ -132,6 +130,21 @@ describe('LEAKS: what a stranger may ask says the same with hidden rows as witho
       if (text.includes(canary) || text.includes('hidden')) told++;
     }
     assert.ok(told > asked.length / 3, `${told} of ${asked.length}`);
+  });
+
+  it('LEAKS 11: there is no GraphQL', async () => {
+    for (const path of ['$graphql?query={PatientList{id}}', 'Patient/p/$graphql?query={id}']) {
+      assert.equal((await world.hub.send('GET', path, world.tokens['hospital'])).status, 404);
+    }
+  });
+
+  it('LEAKS 43: without a token no body is read, whatever it is', async () => {
+    for (const body of ['{"resourceType":', '\0', '[]', '{"__proto__":{}}', '<x/>']) {
+      for (const path of ['Patient', '/fhir/R4', 'Patient/_search', 'Patient/p/$everything', 'Patient/$validate']) {
+        const answer = await world.hub.send('POST', path, undefined, { body });
+        assert.equal(answer.status, 401, `${path} ${body}: ${answer.text}`);
+      }
+    }
   });
 
   it('LEAKS 49: the trail keeps names of parameters and no values', async () => {

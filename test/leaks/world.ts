@@ -111,10 +111,8 @@ export async function givenLeakWorld(): Promise<LeakWorld> {
       hospital,
       'a consented service': await token('ai'),
       'another hospital': await token('hospital', { organization: 'Organization/elsewhere', client_id: 'elsewhere' }),
-      'another patient': await token('patient', { fhirUser: 'Patient/r', patient: 'r' }),
       'an app of the patient': await token('ai', { patient: 'p', scope: 'patient/*.rs', client_id: 'app' }),
       payment: await token('payment'),
-      'a scope of two types': await token('ai', { scope: 'system/Patient.rs system/Observation.rs' }),
     },
     close: () => hub.close(),
   };
