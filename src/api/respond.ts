@@ -170,11 +170,15 @@ export function respond(response: ServerResponse, answer: Answer): void {
     response.end();
     return;
   }
+  const content = body.length < bytesAtOnceMin ? body : Buffer.from(body);
   response.writeHead(status, {
     ...commonHeaders,
     'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
+    'content-length': Buffer.byteLength(content),
     ...headers,
   });
-  response.end(body);
+  response.end(content);
 }
+
+/** A short text leaves in one packet with its head; a long one is made bytes once, and not walked for its length and again to be sent. */
+const bytesAtOnceMin = 32_768;

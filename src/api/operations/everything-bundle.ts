@@ -49,21 +49,22 @@ export async function* bundleParts(tx: Tx, everything: Everything): AsyncGenerat
     if (page.rows.length === 0 && entries === 0 && after === undefined) await everything.requireKnown();
     const about = { rows: page.rows, ...(types && { types }), except, ...(request.encounter && { within: patients }) };
     const referred = await selectReferred(tx, any, about, sent);
-    let text = '';
+    // Joined at the end: a text that grows by addition is put together again when it is sent.
+    const texts: string[] = [];
     const add = (row: FoundRow, mode: string): void => {
       const lead = entries++ === 0 ? ',"entry":[' : ',';
       const body = bodyFor(principal, row);
-      text += `${lead}{"fullUrl":"${everything.base}/${row.type}/${row.id}","resource":${body},"search":{"mode":"${mode}"}}`;
+      const url = `${everything.base}/${row.type}/${row.id}`;
+      texts.push(lead, '{"fullUrl":"', url, '","resource":', body, ',"search":{"mode":"', mode, '"}}');
     };
-    const isFirst = entries === 0;
+    if (entries === 0) texts.push('{"resourceType":"Bundle","type":"searchset"');
     for (const row of page.rows) add(row, 'match');
     for (const row of referred) add(row, 'include');
     after = page.next;
     const isLast = after === undefined || count !== undefined || entries >= entriesMax;
-    if (isFirst) text = `{"resourceType":"Bundle","type":"searchset"${text}`;
     // Behind the entries, because only then it is known whether there is a next page.
-    if (isLast) text += `${entries === 0 ? '' : ']'},"link":[${linksOf(everything, after)}]}`;
-    yield { text, shown: [...page.rows, ...referred] };
+    if (isLast) texts.push(entries === 0 ? '' : ']', `,"link":[${linksOf(everything, after)}]}`);
+    yield { text: texts.join(''), shown: [...page.rows, ...referred] };
     if (isLast) return undefined;
   }
 }
