@@ -1,5 +1,6 @@
 /** What holds of every answer, whatever was asked. */
 import { countMax } from '../../../src/fhir/search.ts';
+import { includedMax } from '../../../src/store/include.ts';
 import type { FuzzRequest } from './requests.ts';
 import { canary, type FuzzAnswer } from './world.ts';
 
@@ -13,8 +14,8 @@ const statuses = new Set([
 
 /** A page of the largest count, of resources as long as these requests make them. */
 const answerBytesMax = 32_000_000;
-/** Included resources come on top of the matches (src/fhir/search-include.ts says how many). */
-const entriesMax = 3 * countMax;
+/** Matches, what they include, and one entry of what was ignored. $everything alone is no page. */
+const entriesMax = countMax + includedMax + 1;
 
 interface Json {
   readonly [name: string]: unknown;
@@ -33,10 +34,15 @@ export function wrongWith(request: FuzzRequest, answer: FuzzAnswer): string | un
     return /return=minimal/.test(request.headers['prefer'] ?? '') || status === 202
       ? undefined
       : `${status} without a body`;
-  return wrongWithBody(status, text, String(headers['content-type']));
+  const isPage = !request.url.includes('$everything');
+  return wrongWithBody(status, text, { type: String(headers['content-type']), isPage });
 }
 
-function wrongWithBody(status: number, text: string, type: string): string | undefined {
+function wrongWithBody(
+  status: number,
+  text: string,
+  { type, isPage }: { readonly type: string; readonly isPage: boolean },
+): string | undefined {
   const body = jsonOf(text);
   if (body === undefined) {
     return type.includes('ndjson') &&
@@ -49,7 +55,8 @@ function wrongWithBody(status: number, text: string, type: string): string | und
   }
   if (status >= 400) return wrongWithOutcome(status, body);
   const entries = Array.isArray(body['entry']) ? (body['entry'] as Json[]) : [];
-  if (body['type'] === 'searchset' && entries.length > entriesMax) return `${entries.length} entries on a page`;
+  if (isPage && body['type'] === 'searchset' && entries.length > entriesMax)
+    return `${entries.length} entries on a page`;
   const failed = entries.find(({ response }) => isFailure((response as Json | undefined)?.['status']));
   return failed === undefined ? undefined : `an entry of a Bundle is ${JSON.stringify(failed['response'])}`;
 }
