@@ -34,5 +34,6 @@ function plain({ text }: FuzzAnswer): string {
   return text
     .replaceAll(hiddenName, unknownName)
     .replaceAll(/_cursor=[\w-]+/g, '_cursor')
-    .replaceAll(/"lastUpdated":\s?"[^"]+"/g, '');
+    .replaceAll(/"(lastUpdated|timestamp)":\s?"[^"]+"/g, '')
+    .replaceAll(/urn:uuid:[\w-]+/g, 'urn:uuid');
 }
