@@ -7,7 +7,8 @@
  * records and the revocation of the token are read by the statement itself.
  */
 import { join, raw, shared, sql, textArray, type Sql } from '../db/sql.ts';
-import { typeCode } from '../fhir/types.ts';
+import { containsRecord } from '../fhir/index-entry.ts';
+import { resourceTypes, typeCode } from '../fhir/types.ts';
 import { publisher } from '../store/terminology/owners.ts';
 import { decidedOnce, Visibility } from '../store/visibility.ts';
 import { everybody } from './consent-rules.ts';
@@ -262,12 +263,24 @@ const isUnconditional = raw(
 
 const consentName = raw(`'consent:' || rule.consent_id || '/' || rule.version`);
 
+const typesMax = raw(String(Math.max(...resourceTypes.map((type) => typeCode(type) as number))));
+
+/** What the row contains of a patient's record is of these types. */
+function containsOnly(row: Sql, types: Sql): Sql {
+  return sql`(not ${raw(String(containsRecord))} = any(${row}.tokens) or not exists (
+    select from unnest(${row}.tokens) part (type) where part.type between 1 and ${typesMax} and part.type <> all(${types}::bigint[])))`;
+}
+
 /** Types no Consent opens, and the minimum of payment. */
 function isGrantable(row: Sql, principal: Principal): Sql {
-  return isPayment(principal) ? sql`${row}.type = any(${paymentTypes})` : sql`${row}.type <> all(${neverTypes})`;
+  // A Patient inside of another resource is not trimmed.
+  return isPayment(principal)
+    ? sql`${row}.type = any(${paymentTypes}) and ${containsOnly(row, financialCodes)}`
+    : sql`${row}.type <> all(${neverTypes})`;
 }
 const publishedCodes = raw(`'${typeCodes(publishedTypes)}'::smallint[]`);
 const paymentTypes = raw(`'${typeCodes(['Patient', ...financialTypes])}'::smallint[]`);
+const financialCodes = raw(`'${typeCodes(financialTypes)}'::smallint[]`);
 const neverTypes = raw(`'${typeCodes(neverByConsent)}'::smallint[]`);
 
 /** LEAKS 14, 8: every label is named, and all of the row's time lies inside. */
@@ -315,8 +328,11 @@ function isAboutAnyVersion(row: Sql): Sql {
   return sql`${isAboutKind(row)} and (rule.codes is null or rule.is_deny)`;
 }
 
+/** LEAKS 15: a class that is denied is denied inside of another too; a class that is permitted opens no other inside of it. */
 function isAboutKind(row: Sql): Sql {
-  return sql`(rule.types is null or ${row}.type = any(rule.types))
+  return sql`(rule.types is null
+      or (${row}.type = any(rule.types) and (rule.is_deny or ${containsOnly(row, raw('rule.types'))}))
+      or (rule.is_deny and rule.types::bigint[] && ${row}.tokens))
     and (rule.sources is null or ${row}.owner = any(rule.sources))
     and (rule.instances is null or ${row}.type::text || '/' || ${row}.id = any(rule.instances))`;
 }

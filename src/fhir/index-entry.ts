@@ -100,6 +100,12 @@ export interface CompositeEntry {
  */
 export const containedCodes = 'contained:code';
 
+/**
+ * Among the tokens of a row, beside hashes: that it contains something of a patient's record, and the codes of its types
+ * (types.ts). A hash is none of these numbers but once in 10^17. Medications, staff and the like are nobody's record.
+ */
+export const containsRecord = 0n;
+
 /** Index names of a place on the earth: two numbers, in degrees. */
 export const latitudeOf = (param: string): string => `${param}:latitude`;
 export const longitudeOf = (param: string): string => `${param}:longitude`;

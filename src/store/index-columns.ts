@@ -1,8 +1,9 @@
 /** From index entries to the index columns of a row: which parameter file takes which entry. */
 import { tokenForms, tokenHash } from '../fhir/hash.ts';
-import { containedCodes, type IndexEntry } from '../fhir/index-entry.ts';
+import { containedCodes, containsRecord, type IndexEntry } from '../fhir/index-entry.ts';
 import { indexEntries } from '../fhir/params.ts';
-import type { AnyResource } from '../fhir/types.ts';
+import { patientCompartment } from '../fhir/definitions.ts';
+import { typeCode, type AnyResource } from '../fhir/types.ts';
 import { IndexColumns } from './params/columns.ts';
 import { indexElement } from './params/composite.ts';
 import { indexDate } from './params/date.ts';
@@ -86,6 +87,11 @@ function addContained(resource: AnyResource, columns: IndexColumns): void {
   const contained = resource['contained'];
   if (!Array.isArray(contained)) return;
   for (const inner of contained as AnyResource[]) {
+    const { resourceType } = inner;
+    if (Object.hasOwn(patientCompartment(), resourceType)) {
+      columns.tokens.add(containsRecord);
+      columns.tokens.add(BigInt(typeCode(resourceType) as number));
+    }
     for (const entry of indexEntries(inner)) {
       if (entry.kind !== 'token') continue;
       for (const form of tokenForms({ ...entry, param: containedCodes })) columns.tokens.add(form);

@@ -18,8 +18,9 @@ import { typeCode, type AnyResource } from '../fhir/types.ts';
  *
  * 1: tokens, references, strings, dates, numbers, quantities by unit as written, URIs.
  * 2: composites of elements, quantities by UCUM dimension, pinyin and simplified characters, places, values without a code.
+ * 3: types of what is contained, for Consents by class.
  */
-export const indexVersion = 2;
+export const indexVersion = 3;
 
 /** Parameters beside R4's 1,700: each is read of every resource of its types. */
 const customParamsMax = 64;
