@@ -17,7 +17,7 @@ import { render } from '../src/db/sql.ts';
 import { parseSearch } from '../src/fhir/search.ts';
 import type { AnyResource } from '../src/fhir/types.ts';
 import { commit } from '../src/store/commit.ts';
-import { selectIncluded } from '../src/store/include.ts';
+import { selectIncluded } from '../src/store/search/include.ts';
 import { compartmentsOf } from '../src/store/search.ts';
 import { compilePage, selectPage } from '../src/store/select.ts';
 import type { VisibilityOf } from '../src/store/visibility.ts';

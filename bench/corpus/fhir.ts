@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { evaluate } from '../../src/fhir/fhirpath.ts';
 import { parseJson, plainNumbers } from '../../src/fhir/json.ts';
 import { searchParams } from '../../src/fhir/params.ts';
-import { compilePath } from '../../src/fhir/path.ts';
+import { compilePath } from '../../src/fhir/index/path.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { validate } from '../../src/fhir/validate.ts';
 

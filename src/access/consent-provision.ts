@@ -6,7 +6,7 @@
  */
 import { readDate } from '../fhir/dates.ts';
 import { tokenHash } from '../fhir/hash.ts';
-import { containedCodes } from '../fhir/index-entry.ts';
+import { containedCodes } from '../fhir/index/entry.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { labelBit, otherLabel } from '../fhir/labels.ts';
 import { Problem } from '../fhir/problem.ts';

@@ -7,7 +7,7 @@
  * records and the revocation of the token are read by the statement itself.
  */
 import { join, raw, shared, sql, textArray, type Sql } from '../db/sql.ts';
-import { containsRecord } from '../fhir/index-entry.ts';
+import { containsRecord } from '../fhir/index/entry.ts';
 import { resourceTypes, typeCode } from '../fhir/types.ts';
 import { publisher } from '../store/terminology/owners.ts';
 import { decidedOnce, Visibility } from '../store/visibility.ts';

@@ -11,7 +11,7 @@ import type { SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
 import type { Profiles } from '../fhir/validate.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Incoming } from './incoming.ts';
-import type { Intent } from './intent.ts';
+import type { Intent } from './write/intent.ts';
 import type { Match } from './match.ts';
 import type { Answer } from './respond.ts';
 

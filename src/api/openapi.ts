@@ -11,7 +11,7 @@ import { isSearchable } from '../fhir/search.ts';
 import { resourceTypes } from '../fhir/types.ts';
 import { formMediaTypes } from './incoming.ts';
 import type { Interaction } from './interaction.ts';
-import { patchFormats } from './patch.ts';
+import { patchFormats } from './write/patch.ts';
 import { fixedTypes, type Route } from './routes.ts';
 
 type Server = Pick<Capability, 'base' | 'software'>;

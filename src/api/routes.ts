@@ -20,10 +20,10 @@ import { subsumes } from './operations/subsumes.ts';
 import { translate } from './operations/translate.ts';
 import { validate } from './operations/validate.ts';
 import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
-import { conditionalPatch, patch } from './patch.ts';
+import { conditionalPatch, patch } from './write/patch.ts';
 import { read, vread } from './read.ts';
 import { search, searchByPost, searchOfSystem, searchOfSystemByPost } from './search.ts';
-import { bundle } from './transaction.ts';
+import { bundle } from './bundle/transaction.ts';
 import { conditionalRemove, conditionalUpdate, create, remove, update } from './write.ts';
 
 export interface Route {

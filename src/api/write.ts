@@ -14,13 +14,13 @@ import { Problem } from '../fhir/problem.ts';
 import { localizeReferences } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { validate, type Profiles } from '../fhir/validate.ts';
-import { namesOf, readCondition } from './condition.ts';
-import { hasConsequences } from './consequences.ts';
+import { namesOf, readCondition } from './write/condition.ts';
+import { hasConsequences } from './write/consequences.ts';
 import { checkContentType, ifMatchOf, jsonOf, resourceMediaTypes, type Incoming } from './incoming.ts';
-import { asPrecondition, carryOut, type Intent, type Outcome } from './intent.ts';
+import { asPrecondition, carryOut, type Intent, type Outcome } from './write/intent.ts';
 import type { Call, Interaction, Plan } from './interaction.ts';
 import { HttpProblem, ProblemList } from './respond.ts';
-import { resultOf } from './written.ts';
+import { resultOf } from './write/written.ts';
 
 type WriteInteraction = Interaction & Required<Pick<Interaction, 'intend'>>;
 

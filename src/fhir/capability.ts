@@ -6,7 +6,7 @@
  */
 import { compartmentTypes } from './definitions.ts';
 import { searchParams } from './params.ts';
-import { compartmentUrl } from './search-compartment.ts';
+import { compartmentUrl } from './search/compartment.ts';
 import type { SearchParam } from './search-request.ts';
 import { includesOf, isSearchable, revIncludesOf } from './search.ts';
 import { resourceTypes, type AnyResource } from './types.ts';

@@ -5,9 +5,9 @@
  * @see https://hl7.org/fhir/R4/compartmentdefinition-patient.html
  */
 import { patientCompartment } from './definitions.ts';
-import { indexLeaf, type IndexContext } from './index-values.ts';
-import type { IndexEntry } from './index-entry.ts';
-import { compilePath, joinVisits, type Visit } from './path.ts';
+import { indexLeaf, type IndexContext } from './index/values.ts';
+import type { IndexEntry } from './index/entry.ts';
+import { compilePath, joinVisits, type Visit } from './index/path.ts';
 import { searchParam } from './params.ts';
 import type { AnyResource } from './types.ts';
 

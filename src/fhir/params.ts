@@ -5,11 +5,11 @@
  * @see https://hl7.org/fhir/R4/searchparameter-registry.html
  */
 import { searchParamDefinitions } from './definitions.ts';
-import { compileComposites } from './composites.ts';
+import { compileComposites } from './index/composites.ts';
 import { evaluate } from './fhirpath.ts';
-import type { IndexEntry } from './index-entry.ts';
-import { indexLeaf, type IndexContext } from './index-values.ts';
-import { compilePath, joinVisits, type Leaf, type Visit } from './path.ts';
+import type { IndexEntry } from './index/entry.ts';
+import { indexLeaf, type IndexContext } from './index/values.ts';
+import { compilePath, joinVisits, type Leaf, type Visit } from './index/path.ts';
 import type { SearchComponent, SearchParam } from './search-request.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
 import type { SearchParamDefinition } from './definitions/shape.ts';

@@ -3,7 +3,7 @@
  * index-entry.ts) and the filter's own fields, so the store never reads a query string.
  */
 import type { Problem } from './problem.ts';
-import type { TextQuery } from './search-text.ts';
+import type { TextQuery } from './search/text.ts';
 
 export type SearchParamType =
   | 'number'

@@ -8,22 +8,22 @@
  * @see https://hl7.org/fhir/R4/search.html
  */
 import { Problem } from './problem.ts';
-import { parseCriterion } from './search-chain.ts';
-import { compartmentFilter, type Compartment } from './search-compartment.ts';
-import { pairsOf, type SearchContext, type SearchOptions } from './search-context.ts';
-import { requireWhole, takeInclude } from './search-include.ts';
+import { parseCriterion } from './search/chain.ts';
+import { compartmentFilter, type Compartment } from './search/compartment.ts';
+import { pairsOf, type SearchContext, type SearchOptions } from './search/context.ts';
+import { requireWhole, takeInclude } from './search/include.ts';
 import type { Filter, Include, SearchRequest } from './search-request.ts';
-import { parseResults, takeResult } from './search-results.ts';
+import { parseResults, takeResult } from './search/results.ts';
 import { typeCode } from './types.ts';
 
 export type * from './search-request.ts';
-export type { Compartment } from './search-compartment.ts';
-export type { SearchOptions } from './search-context.ts';
-export { paramsRead } from './search-chain.ts';
-export { includesOf, revIncludesOf } from './search-include.ts';
-export { isSearchable } from './search-filters.ts';
-export { countDefault, countMax, parsePartsOfRead } from './search-results.ts';
-export { parseSearchOfTypes } from './search-types.ts';
+export type { Compartment } from './search/compartment.ts';
+export type { SearchOptions } from './search/context.ts';
+export { paramsRead } from './search/chain.ts';
+export { includesOf, revIncludesOf } from './search/include.ts';
+export { isSearchable } from './search/filters.ts';
+export { countDefault, countMax, parsePartsOfRead } from './search/results.ts';
+export { parseSearchOfTypes } from './search/types.ts';
 
 /** @throws Problem not-supported, value, invalid; not-found for an unknown type */
 export function parseSearch(

@@ -8,7 +8,7 @@ import { oauthPaths } from '../access/oauth.ts';
 import type { Document } from '../api/fhir.ts';
 import { checkAccept } from '../api/incoming.ts';
 import { buildOpenApi } from '../api/openapi.ts';
-import { patchFormats } from '../api/patch.ts';
+import { patchFormats } from '../api/write/patch.ts';
 import { HttpProblem, type Answer } from '../api/respond.ts';
 import {
   fixedTypes,
@@ -25,7 +25,7 @@ import type { Database } from '../db.ts';
 import { buildCapability, type Capability } from '../fhir/capability.ts';
 import { customParams } from '../fhir/params.ts';
 import type { Profiles } from '../fhir/validate.ts';
-import { buildTerminologyCapabilities } from '../fhir/terminology-capabilities.ts';
+import { buildTerminologyCapabilities } from '../fhir/terminology/terminology-capabilities.ts';
 import { listSystems, openLibrary } from '../store/terminology/library.ts';
 
 /** What is loaded meanwhile is served at once, and listed a minute later: the list is open, and must cost little. */

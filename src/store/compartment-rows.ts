@@ -8,7 +8,7 @@ import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { CompartmentFilter } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
-import { livesWith, rowsWithKey, type Subject } from './chain.ts';
+import { livesWith, rowsWithKey, type Subject } from './search/chain.ts';
 import { isAmong } from './locate.ts';
 import { keyHash } from './params/columns.ts';
 import type { Aliases } from './params/reference.ts';

@@ -12,7 +12,7 @@ import { ownBucket } from '../fhir/ids.ts';
 import { collectReferences } from '../fhir/references-in.ts';
 import { resourceTypes, typeCode, typeName } from '../fhir/types.ts';
 import { visibleBinaries } from './binary.ts';
-import type { Position } from './cursor.ts';
+import type { Position } from './search/cursor.ts';
 import { keyHash } from './params/columns.ts';
 import { timestampOf } from './params/date.ts';
 import { hasToken } from './params/token.ts';

@@ -11,7 +11,7 @@ import { typeCode, typeName } from '../fhir/types.ts';
 import { inCompartments } from './compartment.ts';
 import { timestampOf } from './params/date.ts';
 import type { Aliases } from './params/reference.ts';
-import { resolveSearch } from './resolve.ts';
+import { resolveSearch } from './search/resolve.ts';
 import { compileSearch } from './search.ts';
 import type { FoundRow } from './select.ts';
 import type { Visibility, VisibilityOf } from './visibility.ts';

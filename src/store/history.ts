@@ -10,7 +10,7 @@ import { join, raw, sql, textArray, type Sql } from '../db/sql.ts';
 import type { HistoryRequest } from '../fhir/history-request.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import { typeCode } from '../fhir/types.ts';
-import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
+import { openCursor, sealCursor, type CursorSeal, type Position } from './search/cursor.ts';
 import { isRow } from './locate.ts';
 import { timestampOf } from './params/date.ts';
 import { toRow, type StoredRow } from './read.ts';

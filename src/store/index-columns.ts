@@ -1,6 +1,6 @@
 /** From index entries to the index columns of a row: which parameter file takes which entry. */
 import { tokenForms, tokenHash } from '../fhir/hash.ts';
-import { containedCodes, containsRecord, type IndexEntry } from '../fhir/index-entry.ts';
+import { containedCodes, containsRecord, type IndexEntry } from '../fhir/index/entry.ts';
 import { indexEntries } from '../fhir/params.ts';
 import { patientCompartment } from '../fhir/definitions.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';

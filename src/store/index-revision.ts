@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
-import { readSearchParameter } from '../fhir/custom-params.ts';
+import { readSearchParameter } from '../fhir/index/custom-params.ts';
 import type { SearchParamDefinition } from '../fhir/definitions/shape.ts';
 import { setCustomParams } from '../fhir/params.ts';
 import { Problem } from '../fhir/problem.ts';

@@ -6,11 +6,11 @@
  */
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
-import { groupCodes, type Concept } from '../fhir/code-groups.ts';
+import { groupCodes, type Concept } from '../fhir/terminology/code-groups.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
 import { inCompartments } from './compartment.ts';
-import { resolveSearch } from './resolve.ts';
+import { resolveSearch } from './search/resolve.ts';
 import { compileSearch } from './search.ts';
 import type { FoundRow, SelectOptions } from './select.ts';
 import type { Visibility } from './visibility.ts';

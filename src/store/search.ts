@@ -19,9 +19,9 @@ import type {
   TokenFilter,
 } from '../fhir/search-request.ts';
 import { typeCode } from '../fhir/types.ts';
-import { isCurrent, matchChain, matchHas, type Subject } from './chain.ts';
+import { isCurrent, matchChain, matchHas, type Subject } from './search/chain.ts';
 import { isMember } from './compartment-rows.ts';
-import { isLink, type LinkFilter } from './gather.ts';
+import { isLink, type LinkFilter } from './search/gather.ts';
 import { isIdentifiedBy } from './identifier.ts';
 import { matchElement } from './params/composite.ts';
 import { matchDate } from './params/date.ts';

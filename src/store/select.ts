@@ -7,13 +7,13 @@ import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
 import { typeName } from '../fhir/types.ts';
-import type { Subject } from './chain.ts';
-import { openCursor, sealCursor, type CursorSeal, type Position } from './cursor.ts';
-import { isAfter, orderBy, orderOf, type OrderKey } from './order.ts';
+import type { Subject } from './search/chain.ts';
+import { openCursor, sealCursor, type CursorSeal, type Position } from './search/cursor.ts';
+import { isAfter, orderBy, orderOf, type OrderKey } from './search/order.ts';
 import type { Aliases } from './params/reference.ts';
-import { resolveSearch } from './resolve.ts';
+import { resolveSearch } from './search/resolve.ts';
 import { compartmentsOf, compileSearch, isAcross, isCounted } from './search.ts';
-import { compileGathered } from './select-gathered.ts';
+import { compileGathered } from './search/select-gathered.ts';
 import type { Decided, Visibility, VisibilityOf } from './visibility.ts';
 
 export interface SelectOptions {

@@ -1,6 +1,6 @@
 /** The table of R4's $lastn. @see https://hl7.org/fhir/R4/observation-operation-lastn.html */
 import assert from 'node:assert/strict';
-import { groupCodes } from '../../src/fhir/code-groups.ts';
+import { groupCodes } from '../../src/fhir/terminology/code-groups.ts';
 
 describe('codes that are one (R4 observation-operation-lastn.html)', () => {
   const coded = (...codes: string[]): object => ({ coding: codes.map((code) => ({ system: 's', code })) });

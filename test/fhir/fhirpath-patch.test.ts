@@ -1,6 +1,6 @@
 /** FHIRPath Patch. @see https://hl7.org/fhir/R4/fhirpatch.html */
 import assert from 'node:assert/strict';
-import { applyFhirPathPatch, readFhirPathPatch } from '../../src/fhir/fhirpath-patch.ts';
+import { applyFhirPathPatch, readFhirPathPatch } from '../../src/fhir/patch/fhirpath-patch.ts';
 import { parseJson } from '../../src/fhir/json.ts';
 import { Problem, type ProblemCode } from '../../src/fhir/problem.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';

@@ -1,7 +1,7 @@
 /** JSON Patch: the examples of RFC 6902 appendix A, RFC 6901, and what a hostile patch tries. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { applyJsonPatch, readJsonPatch } from '../../src/fhir/json-patch.ts';
+import { applyJsonPatch, readJsonPatch } from '../../src/fhir/patch/json-patch.ts';
 import { parseJson } from '../../src/fhir/json.ts';
 import { Problem, type ProblemCode } from '../../src/fhir/problem.ts';
 

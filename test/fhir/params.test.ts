@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { compareIndex } from '../../bench/corpus/fhir.ts';
-import type { IndexEntry } from '../../src/fhir/index-entry.ts';
+import type { IndexEntry } from '../../src/fhir/index/entry.ts';
 import { decimal } from '../../src/fhir/json.ts';
 import { indexEntries, searchParam, searchParams } from '../../src/fhir/params.ts';
-import { compilePath } from '../../src/fhir/path.ts';
+import { compilePath } from '../../src/fhir/index/path.ts';
 import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
 import { corpusExamples, examples, observation, others, patient } from './examples.ts';
 

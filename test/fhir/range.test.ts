@@ -3,7 +3,7 @@ import { readDate } from '../../src/fhir/dates.ts';
 import { matchesDate, matchesNumber } from '../../src/fhir/range.ts';
 import type { Prefix, RangeValue } from '../../src/fhir/search-request.ts';
 import { searchParam } from '../../src/fhir/params.ts';
-import { readDateValue, readNumberValue } from '../../src/fhir/search-values.ts';
+import { readDateValue, readNumberValue } from '../../src/fhir/search/values.ts';
 
 const date = searchParam('Observation', 'date')!;
 const probability = searchParam('RiskAssessment', 'probability')!;

@@ -9,7 +9,7 @@ import {
   type SearchOptions,
   type SearchRequest,
 } from '../../src/fhir/search.ts';
-import { escapeValue, splitEscaped, unescapeValue } from '../../src/fhir/search-values.ts';
+import { escapeValue, splitEscaped, unescapeValue } from '../../src/fhir/search/values.ts';
 
 const options: SearchOptions = { handling: 'lenient', base: 'http://hub/fhir/R4', now: Date.parse('2024-06-01') };
 const search = (query: string, more: Partial<SearchOptions> & { type?: string } = {}): SearchRequest =>

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { searchParams } from '../../src/fhir/params.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { parseSearch, parseSearchOfTypes, type SearchRequest } from '../../src/fhir/search.ts';
-import { selectIncluded } from '../../src/store/include.ts';
+import { selectIncluded } from '../../src/store/search/include.ts';
 import { selectPage } from '../../src/store/select.ts';
 import { everything } from '../../src/store/visibility.ts';
 import { base, givenSearchWorld, reference, resource, type SearchWorld } from '../spec/world.ts';

@@ -4,7 +4,7 @@
  * @see https://hl7.org/fhir/R4/http.html#cond-update
  */
 import assert from 'node:assert/strict';
-import { conditionalDeletesMax } from '../../src/api/target.ts';
+import { conditionalDeletesMax } from '../../src/api/write/target.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';

@@ -1,8 +1,8 @@
 /** batch and transaction. @see https://hl7.org/fhir/R4/http.html#transaction */
 import assert from 'node:assert/strict';
-import { entriesMax } from '../../src/api/entry.ts';
+import { entriesMax } from '../../src/api/bundle/entry.ts';
 import { bodyBytesMax } from '../../src/api/incoming.ts';
-import { conditionsMax } from '../../src/api/rewrite.ts';
+import { conditionsMax } from '../../src/api/bundle/rewrite.ts';
 import { sql } from '../../src/db/sql.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { raw, sql } from '../../src/db/sql.ts';
 import { Problem } from '../../src/fhir/problem.ts';
-import { includedMax, selectIncluded, stepsMax } from '../../src/store/include.ts';
+import { includedMax, selectIncluded, stepsMax } from '../../src/store/search/include.ts';
 import { everything, Visibility } from '../../src/store/visibility.ts';
 import { givenSearchWorld, reference, request, resource, type SearchWorld } from './world.ts';
 

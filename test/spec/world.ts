@@ -2,7 +2,7 @@
 import { parseSearch, type SearchRequest } from '../../src/fhir/search.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { commit } from '../../src/store/commit.ts';
-import { selectIncluded } from '../../src/store/include.ts';
+import { selectIncluded } from '../../src/store/search/include.ts';
 import { selectPage, type Page, type SelectOptions } from '../../src/store/select.ts';
 import { everything, type Visibility, type VisibilityOf } from '../../src/store/visibility.ts';
 import { givenDatabase } from '../given.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { tokenHash } from '../../src/fhir/hash.ts';
-import { containedCodes } from '../../src/fhir/index-entry.ts';
+import { containedCodes } from '../../src/fhir/index/entry.ts';
 import { indexColumns } from '../../src/store/index-columns.ts';
 
 describe('codes of what a resource contains', () => {

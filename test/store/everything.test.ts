@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Database } from '../../src/db.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { commit } from '../../src/store/commit.ts';
-import type { Position } from '../../src/store/cursor.ts';
+import type { Position } from '../../src/store/search/cursor.ts';
 import { selectEverything } from '../../src/store/everything.ts';
 import { everything } from '../../src/store/visibility.ts';
 import { given, givenDatabase } from '../given.ts';

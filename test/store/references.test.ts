@@ -4,7 +4,7 @@ import { givenDatabase } from '../given.ts';
 import { sql, type Sql } from '../../src/db/sql.ts';
 import { formatId, idPattern, ownBucket } from '../../src/fhir/ids.ts';
 import { keyHash } from '../../src/store/params/columns.ts';
-import { bucketOf, ownBucketOf, referenceHash, referencesOf } from '../../src/store/references.ts';
+import { bucketOf, ownBucketOf, referenceHash, referencesOf } from '../../src/store/search/references.ts';
 
 const anyId = fc.oneof(
   fc.stringMatching(idPattern),

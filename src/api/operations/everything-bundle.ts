@@ -4,7 +4,7 @@ import type { Principal } from '../../access/principal.ts';
 import { coversWhole } from '../../access/scope.ts';
 import type { Tx } from '../../db.ts';
 import { countMax } from '../../fhir/search.ts';
-import { sealCursor, type CursorSeal, type Position } from '../../store/cursor.ts';
+import { sealCursor, type CursorSeal, type Position } from '../../store/search/cursor.ts';
 import { selectEverything, selectReferred, type EverythingRequest } from '../../store/everything.ts';
 import type { FoundRow } from '../../store/select.ts';
 import type { Part } from '../interaction.ts';

@@ -13,7 +13,7 @@ import { Problem } from '../../fhir/problem.ts';
 import { countMax } from '../../fhir/search.ts';
 import { typeCode } from '../../fhir/types.ts';
 import { samePerson } from '../../identity/link.ts';
-import { openCursor } from '../../store/cursor.ts';
+import { openCursor } from '../../store/search/cursor.ts';
 import { everythingKeys, type EverythingRequest } from '../../store/everything.ts';
 import { readRow } from '../../store/read.ts';
 import { cursorBinding } from '../cursor.ts';

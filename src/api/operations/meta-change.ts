@@ -11,7 +11,7 @@ import { requireScope, requireWholeScope } from '../../access/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { AnyResource } from '../../fhir/types.ts';
-import type { Intent } from '../intent.ts';
+import type { Intent } from '../write/intent.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { planWrite, preconditionsOf, requireId, requireValid } from '../write.ts';
 import { readInput } from './input.ts';

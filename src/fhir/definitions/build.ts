@@ -11,7 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { resourceTypes } from '../types.ts';
-import { listCodes } from '../value-set.ts';
+import { listCodes } from '../terminology/value-set.ts';
 import type { ElementDefinition, Definitions, Invariant, SearchParamDefinition, TypeDefinition } from './shape.ts';
 import { renderTerminology } from './terminology.ts';
 

@@ -15,7 +15,7 @@ import { readReference } from '../reference.ts';
 import type { AnyResource } from '../types.ts';
 import type { Check, Context, Depth, Finding } from '../validation/finding.ts';
 import type { Profiles } from '../validation/profiles.ts';
-import { listCodes, type CodeList, type Terminology } from '../value-set.ts';
+import { listCodes, type CodeList, type Terminology } from '../terminology/value-set.ts';
 import { compileTree } from './check.ts';
 import { pruneChildren } from './prune.ts';
 import type { Belongs } from './slicing.ts';

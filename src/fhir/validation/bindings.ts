@@ -3,7 +3,7 @@
  *
  * @see https://hl7.org/fhir/R4/terminologies.html#strength
  */
-import type { CodeList } from '../value-set.ts';
+import type { CodeList } from '../terminology/value-set.ts';
 import { report, type Check, type Detail } from './finding.ts';
 
 export type Strength = 'required' | 'extensible' | 'preferred';

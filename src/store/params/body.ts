@@ -3,7 +3,7 @@
  * pay for in every row. An order by a code costs 13 us a row, so it is for rows that something else has found.
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
-import { sortPaths } from '../../fhir/json-path.ts';
+import { sortPaths } from '../../fhir/index/json-path.ts';
 import type { SearchParam } from '../../fhir/search-request.ts';
 
 const none = raw('(select null::text as text where false)');

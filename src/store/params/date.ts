@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/search.html#date
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
-import type { DateEntry } from '../../fhir/index-entry.ts';
+import type { DateEntry } from '../../fhir/index/entry.ts';
 import type { DateFilter, Prefix } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
 import { addRange, hasAnyRange, type RangeTest } from './range.ts';

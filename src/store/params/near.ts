@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/location.html#search
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
-import { latitudeOf, longitudeOf } from '../../fhir/index-entry.ts';
+import { latitudeOf, longitudeOf } from '../../fhir/index/entry.ts';
 import type { NearFilter, NearValue } from '../../fhir/search-request.ts';
 import { numberKey } from './number.ts';
 

@@ -4,7 +4,7 @@
  * @see https://hl7.org/fhir/R4/search.html#number
  */
 import { sql, type Sql } from '../../db/sql.ts';
-import type { NumberEntry } from '../../fhir/index-entry.ts';
+import type { NumberEntry } from '../../fhir/index/entry.ts';
 import type { NumberFilter, Prefix, RangeValue } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
 import { addRange, hasAnyRange, type RangeTest } from './range.ts';

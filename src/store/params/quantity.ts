@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/search.html#quantity
  */
 import type { Sql } from '../../db/sql.ts';
-import type { QuantityEntry } from '../../fhir/index-entry.ts';
+import type { QuantityEntry } from '../../fhir/index/entry.ts';
 import type { QuantityFilter } from '../../fhir/search-request.ts';
 import { canonicalUnit, toCanonical, ucum, type CanonicalUnit } from '../../fhir/ucum.ts';
 import { keyHash, type IndexColumns } from './columns.ts';

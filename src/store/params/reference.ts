@@ -4,7 +4,7 @@
  * @see https://hl7.org/fhir/R4/search.html#reference
  */
 import { sql, type Sql } from '../../db/sql.ts';
-import type { ReferenceEntry } from '../../fhir/index-entry.ts';
+import type { ReferenceEntry } from '../../fhir/index/entry.ts';
 import type { ReferenceFilter, ReferenceValue } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
 import { hasKey, hasToken } from './token.ts';

@@ -6,7 +6,7 @@
  * @see https://hl7.org/fhir/R4/search.html#string
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
-import type { StringEntry } from '../../fhir/index-entry.ts';
+import type { StringEntry } from '../../fhir/index/entry.ts';
 import type { StringFilter } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
 import { hasKey, hasToken } from './token.ts';

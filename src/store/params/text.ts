@@ -8,7 +8,7 @@
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
 import { han, variantsOf } from '../../fhir/hanzi.ts';
 import type { TextFilter } from '../../fhir/search-request.ts';
-import type { TextQuery } from '../../fhir/search-text.ts';
+import type { TextQuery } from '../../fhir/search/text.ts';
 
 export function matchText({ source, query }: TextFilter, alias: string): Sql {
   const body = sql`${raw(alias)}.body::jsonb`;

@@ -6,7 +6,7 @@
  */
 import { join, plannedAnew, raw, sql, type Sql } from '../../db/sql.ts';
 import { tokenForms, tokenHash } from '../../fhir/hash.ts';
-import type { TokenEntry } from '../../fhir/index-entry.ts';
+import type { TokenEntry } from '../../fhir/index/entry.ts';
 import type { TokenFilter } from '../../fhir/search-request.ts';
 import type { IndexColumns } from './columns.ts';
 

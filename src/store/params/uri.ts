@@ -7,7 +7,7 @@
  */
 import { join, sql, type Sql } from '../../db/sql.ts';
 import { tokenHash } from '../../fhir/hash.ts';
-import type { UriEntry } from '../../fhir/index-entry.ts';
+import type { UriEntry } from '../../fhir/index/entry.ts';
 import type { UriFilter } from '../../fhir/search-request.ts';
 import { textsOf } from './body.ts';
 import { keyHash, type IndexColumns } from './columns.ts';

@@ -6,7 +6,7 @@
  */
 import fc from 'fast-check';
 import { searchParams } from '../../../src/fhir/params.ts';
-import { operators } from '../../../src/fhir/search-operators.ts';
+import { operators } from '../../../src/fhir/search/operators.ts';
 import { includesOf, revIncludesOf } from '../../../src/fhir/search.ts';
 import { escapeText, idsOf, oddTexts, once } from './oddities.ts';
 import { dates, join, modifiers, peopled, prefixes, types, values } from './values.ts';

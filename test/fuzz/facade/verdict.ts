@@ -1,6 +1,6 @@
 /** What holds of every answer, whatever was asked. */
 import { countMax } from '../../../src/fhir/search.ts';
-import { includedMax } from '../../../src/store/include.ts';
+import { includedMax } from '../../../src/store/search/include.ts';
 import type { FuzzRequest } from './requests.ts';
 import { canary, type FuzzAnswer } from './world.ts';
 
