@@ -21,6 +21,9 @@ const asked = [
   `CodeSystem/$lookup?system=${loinc}&code=718-7`,
   'CodeSystem/$subsumes?system=urn:cs:shared&codeA=a&codeB=b',
   'ConceptMap/$translate?url=urn:cm:shared&system=urn:a&code=a',
+  'ValueSet/mine-shared/$expand',
+  'CodeSystem/mine-shared/$validate-code?code=a',
+  'Observation?patient=p&code:in=ValueSet/mine-shared',
   'metadata',
   'metadata?mode=terminology',
 ];
