@@ -116,12 +116,13 @@ export const steps = fc.array(
   { maxLength: 4 },
 );
 
-/** Four times over, of the longest template, this is a body that the hub still reads. */
+/** In a body once: many of many of many are more than fits in memory. */
 const manyMax = 8;
 
 /** @returns a changed copy */
 export function change(original: unknown, all: readonly Step[]): unknown {
   const copy: unknown = structuredClone(original);
+  let isGrown = false;
   for (const { at, kind, value: drawn, name } of all) {
     const value: unknown = structuredClone(drawn);
     const found = places(copy);
@@ -133,7 +134,10 @@ export function change(original: unknown, all: readonly Step[]): unknown {
     else if (kind === 'put') holder[last] = value;
     else if (kind === 'underscore') holder[`_${last}`] = value;
     else if (kind === 'nest') holder[last] = nested(holder[last], at % 120);
-    else if (kind === 'many') holder[last] = Array.from({ length: 1 + (at % manyMax) }, () => holder[last]);
+    else if (kind === 'many') {
+      if (!isGrown) holder[last] = Array.from({ length: 1 + (at % manyMax) }, () => holder[last]);
+      isGrown = true;
+    }
     // As JSON.parse would: `__proto__` is a name like any other.
     else Object.defineProperty(holder, name, { value, enumerable: true, configurable: true, writable: true });
   }
