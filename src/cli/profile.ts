@@ -3,15 +3,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import * as tar from 'tar';
-import { readConfig } from '../config.ts';
-import type { Database } from '../db.ts';
 import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
 import { definitionTypes, readDefinition } from '../fhir/profile/definition.ts';
 import type { Definition } from '../fhir/profile/library.ts';
 import type { AnyResource } from '../fhir/types.ts';
-import { openStorage } from '../hub/storage.ts';
 import { addPackage, listPackages, removePackage, type Package } from '../store/profiles.ts';
+import { print, withDatabase } from './database.ts';
 
 export interface AddOptions {
   readonly name?: string;
@@ -41,22 +39,6 @@ export async function runProfileRemove(name: string, environment: NodeJS.Process
     await removePackage(database, name, new Date());
     print([{ outcome: 'removed', name }]);
   });
-}
-
-async function withDatabase(
-  environment: NodeJS.ProcessEnv,
-  work: (database: Database) => Promise<void>,
-): Promise<void> {
-  const storage = await openStorage(readConfig(environment));
-  try {
-    await work(storage.database);
-  } finally {
-    await storage.close();
-  }
-}
-
-function print(list: readonly object[]): void {
-  for (const one of list) console.log(JSON.stringify(one));
 }
 
 /** Of one file; the largest published definitions have some megabytes. */

@@ -5,14 +5,13 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse';
 import iconv from 'iconv-lite';
-import { readConfig } from '../config.ts';
-import type { Database, Tx } from '../db.ts';
+import type { Tx } from '../db.ts';
 import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Concept } from '../fhir/terminology.ts';
 import type { AnyResource } from '../fhir/types.ts';
-import { openStorage } from '../hub/storage.ts';
 import { listLoaded, loadCodeList, loadResource, removeLoaded, type Loaded } from '../store/terminology/load.ts';
+import { print, withDatabase } from './database.ts';
 
 export interface LoadOptions {
   readonly system?: string;
@@ -46,22 +45,6 @@ export async function runTerminologyRemove(name: string, environment: NodeJS.Pro
   await withDatabase(environment, async (database) =>
     print(await database.inTransaction((tx) => removeLoaded(tx, name, new Date()))),
   );
-}
-
-async function withDatabase(
-  environment: NodeJS.ProcessEnv,
-  work: (database: Database) => Promise<void>,
-): Promise<void> {
-  const storage = await openStorage(readConfig(environment));
-  try {
-    await work(storage.database);
-  } finally {
-    await storage.close();
-  }
-}
-
-function print(list: readonly object[]): void {
-  for (const one of list) console.log(JSON.stringify(one));
 }
 
 async function loadFile(tx: Tx, file: string, options: LoadOptions): Promise<Loaded[]> {
