@@ -174,7 +174,7 @@ function render(hl7v2: Hl7v2Report, fhir: FhirReport, roundTrip: RoundTrip, boun
       .map(([part, count]) => `${part} ${count}`)
       .join(
         ', ',
-      )}; ${roundTrip.values} values equal, ${roundTrip.resolved} of them references that a transaction resolved`,
+      )}; ${roundTrip.values} values equal, ${roundTrip.resolved} of them references that a transaction resolved; ${roundTrip.labelled} got labels`,
     ...shown(
       'refused by the hub, as listed',
       Object.entries(roundTrip.refused).map(([name, reason]) => `${name}: ${reason}`),

@@ -6,10 +6,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { visibility } from '../src/access/predicate.ts';
-import type { Principal } from '../src/access/principal.ts';
-import { purpose } from '../src/access/purpose.ts';
-import { parseScopes } from '../src/access/scope.ts';
+import { visibility } from '../src/access/predicate/predicate.ts';
+import type { Principal } from '../src/access/principal/principal.ts';
+import { purpose } from '../src/access/principal/purpose.ts';
+import { parseScopes } from '../src/access/principal/scope.ts';
 import { openDatabase, type Database } from '../src/db.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { migrate } from '../src/db/migrate.ts';
@@ -201,7 +201,9 @@ async function measure(url: string, database: Database): Promise<Figure[]> {
     );
   const copy = await copyOfRows(url);
   show(await drive('create, one a commit, 16 at once', 16, (n) => create(n, 1)));
-  const group = openGroupCommit(database, { clock: () => new Date() });
+  const group = openGroupCommit((work) => database.inTransaction(async (tx) => (await work(tx)).value), {
+    clock: () => new Date(),
+  });
   show(
     await drive('create, one a request, 16 at once, group commit', 16, (n) =>
       group.write([{ kind: 'create', resource: observation(n), owner }]),

@@ -77,7 +77,7 @@ create table audit_shard (
 );
 
 -- One row per access and patient. Compact columns; rendered as AuditEvent when read. Append-only: `hash` is SHA-256 over the
--- hash before it in the shard and this row (src/access/audit-chain.ts).
+-- hash before it in the shard and this row (src/access/audit/chain.ts).
 create table audit_event (
   shard int not null,
   seq bigint not null,

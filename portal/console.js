@@ -1,29 +1,51 @@
 /**
- * The operations console: the fate of each message, and what a message would become. It reaches the hub over /ops with an
- * operator's token, which is kept in memory only.
+ * The operations console: the fate of messages, what waits for a person, how the sources are doing, and what a message would become. It
+ * reaches the hub over /ops with an operator's token, which is kept in memory only: of the session of whoever is signed in, or one that
+ * was pasted (`hub token`).
  *
  * @typedef {import('./services.js').Language} Language
- * @typedef {{ id: number, controlId: string, source: string, status: string, receivedAt: string, processedAt?: string,
- *   type: string, attempts: number, step?: string, reason?: string, isConflict: boolean }} Message
+ * @typedef {import('./views/console-parts.js').View} View
+ * @typedef {import('./views/console-parts.js').Choice} Choice
+ * @typedef {import('./views/console-parts.js').Console} Console
  */
 import { consoleTexts } from './console-texts.js';
 import { button, el, field } from './dom.js';
 import { parseJson } from './json.js';
+import { endSession, openSession, signInUrl } from './session.js';
 import { chooseLanguage, fill, languageNames } from './texts.js';
+import { alertsView } from './views/console-alerts.js';
+import { errorsView } from './views/console-errors.js';
+import { endpointsView, healthView } from './views/console-feeds.js';
+import { messageView } from './views/console-message.js';
+import { messagesView } from './views/console-messages.js';
+import { previewView } from './views/console-preview.js';
 
 const base = new URL('../ops/', import.meta.url);
-const pageSize = 200;
 const timeoutMs = 20_000;
-const hourMs = 3_600_000;
-const periods = { hour: hourMs, day: 24 * hourMs, week: 7 * 24 * hourMs, ever: 0 };
-const fates = /** @type {const} */ (['waiting', 'processed', 'quarantined', 'held']);
+/** In the order of the bar; one message is opened from a list. */
+const sections = /** @type {const} */ (['messages', 'errors', 'alerts', 'health', 'endpoints', 'preview']);
+/** @type {Record<View, (console: Console, choice: Choice) => Node[] | Promise<Node[]>>} */
+const views = {
+  messages: messagesView,
+  message: messageView,
+  errors: errorsView,
+  alerts: alertsView,
+  health: healthView,
+  endpoints: endpointsView,
+  preview: previewView,
+};
 
 let language = chooseLanguage(navigator.languages);
-let token = '';
-/** @type {'messages' | 'preview'} */
+/** @type {(() => Promise<string>) | undefined} */
+let token;
+/** Signed in, not pasted: signing out ends more than this page. */
+let hasSession = false;
+/** @type {View} */
 let current = 'messages';
-const main = el('main', { id: 'main', tabindex: '-1' });
-const bar = el('header', { class: 'bar' });
+/** @type {Choice} */
+let choice = {};
+const main = el('main', { id: 'main', class: 'wide', tabindex: '-1' });
+const bar = el('header', { class: 'bar wide' });
 const status = el('div', { role: 'status' });
 
 /**
@@ -34,7 +56,9 @@ const status = el('div', { role: 'status' });
 async function request(path, init = {}) {
   const t = consoleTexts[language];
   const headers = new Headers(init.headers);
-  headers.set('authorization', `Bearer ${token}`);
+  const bearer = await token?.().catch(() => undefined);
+  if (bearer === undefined) return { ok: false, body: t.expired };
+  headers.set('authorization', `Bearer ${bearer}`);
   const response = await fetch(new URL(path, base), {
     ...init,
     headers,
@@ -45,11 +69,9 @@ async function request(path, init = {}) {
   if (response === undefined) return { ok: false, body: t.unreachable };
   const body = await readBody(response);
   if (response.ok) return { ok: true, body };
-  const isRefused = response.status === 401 || response.status === 403;
-  return {
-    ok: false,
-    body: isRefused ? t.expired : fill(t.refused, { reason: body.issue?.[0]?.diagnostics ?? String(response.status) }),
-  };
+  const reason = body.issue?.[0]?.diagnostics ?? String(response.status);
+  if (response.status === 401) return { ok: false, body: t.expired };
+  return { ok: false, body: fill(response.status === 403 ? t.forbidden : t.refused, { reason }) };
 }
 
 /** @param {Response} response @returns {Promise<any>} an empty object for an answer that is no JSON */
@@ -65,9 +87,31 @@ function start() {
   const hash = decodeURIComponent(location.hash.slice(1));
   if (hash.startsWith('token=')) {
     history.replaceState(null, '', location.pathname);
-    token = hash.slice('token='.length);
+    usePasted(hash.slice('token='.length));
+    void show();
+  } else {
+    void useSession().then(show);
   }
-  void show();
+}
+
+/** @param {string} pasted */
+function usePasted(pasted) {
+  token = async () => pasted;
+}
+
+async function useSession() {
+  const opened = await openSession().catch(() => undefined);
+  // A patient has a session too, and nothing to do here.
+  if (opened === undefined || opened.signed.fhirUser !== undefined) return;
+  token = opened.token;
+  hasSession = true;
+}
+
+async function leave() {
+  if (hasSession) await endSession().catch(() => undefined);
+  token = undefined;
+  hasSession = false;
+  await show();
 }
 
 async function show() {
@@ -79,10 +123,21 @@ async function show() {
   if (!main.isConnected) {
     document.body.append(el('a', { class: 'skip', href: '#main', onclick: skip }, t.skip), bar, main);
   }
-  if (token === '') return drawSignIn();
+  if (token === undefined) return drawSignIn();
   const title = el('h2', { tabindex: '-1' }, t[current]);
-  main.replaceChildren(title, status, ...(current === 'messages' ? await messagesView() : previewView()));
+  const asked = current;
+  const nodes = await views[current]({ language, t, request, say, unsay, go }, choice);
+  // Another one was opened meanwhile.
+  if (asked !== current) return;
+  main.replaceChildren(title, status, ...nodes);
   title.focus();
+}
+
+/** @param {View} view @param {Choice} [chosen] */
+function go(view, chosen = {}) {
+  current = view;
+  choice = chosen;
+  void show();
 }
 
 /** @param {Event} event */
@@ -101,184 +156,29 @@ function drawSignIn() {
       novalidate: true,
       onsubmit: (event) => {
         event.preventDefault();
-        token = area.value.trim().replace(/^Bearer\s+/i, '');
+        usePasted(area.value.trim().replace(/^Bearer\s+/i, ''));
         void show();
       },
     },
     field({ id: 'token', label: t.token, control: area }),
     el('div', { class: 'row' }, el('button', { class: 'primary', type: 'submit' }, t.open)),
   );
-  main.replaceChildren(el('h2', { tabindex: '-1' }, t.signIn), status, el('p', { class: 'lead' }, t.signInLead), form);
+  main.replaceChildren(
+    el('h2', { tabindex: '-1' }, t.signIn),
+    status,
+    el('p', {}, el('a', { class: 'button', href: signInUrl(language) }, t.toSignIn)),
+    el('p', { class: 'lead' }, t.signInLead),
+    form,
+  );
 }
 
-async function messagesView() {
-  const t = consoleTexts[language];
-  const choice = el(
-    'select',
-    {},
-    el('option', { value: '' }, t.all),
-    ...fates.map((fate) => el('option', { value: fate }, t[fate])),
-  );
-  const period = el(
-    'select',
-    {},
-    ...Object.keys(periods).map((key) => el('option', { value: key }, t[/** @type {'hour'} */ (key)])),
-  );
-  const source = el('input', { autocomplete: 'off', spellcheck: 'false' });
-  const controlId = el('input', { autocomplete: 'off', spellcheck: 'false' });
-  const list = el('div', { class: 'stack' });
-  const form = el(
-    'form',
-    {
-      class: 'panel wide',
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void load();
-      },
-    },
-    el(
-      'div',
-      { class: 'row' },
-      field({ id: 'status', label: t.status, control: choice }),
-      field({ id: 'since', label: t.since, control: period }),
-      field({ id: 'source', label: t.source, control: source }),
-      field({ id: 'control-id', label: t.controlId, control: controlId }),
-    ),
-    el('div', { class: 'row' }, el('button', { class: 'primary', type: 'submit' }, t.show)),
-  );
-  await load();
-  return [el('p', { class: 'lead' }, t.messagesLead), form, list];
-
-  function queryOf() {
-    const query = new URLSearchParams({ limit: String(pageSize) });
-    const milliseconds = periods[/** @type {'hour'} */ (period.value)];
-    if (milliseconds > 0) query.set('since', new Date(Date.now() - milliseconds).toISOString());
-    for (const [name, control] of /** @type {const} */ ([
-      ['status', choice],
-      ['source', source],
-      ['control-id', controlId],
-    ])) {
-      if (control.value.trim() !== '') query.set(name, control.value.trim());
-    }
-    return query;
-  }
-
-  async function load() {
-    const query = queryOf();
-    const rows = el('tbody', {});
-    const more = el('p', {});
-    const count = el('caption', {});
-    if (!(await page(undefined))) return list.replaceChildren();
-    list.replaceChildren(rows.childElementCount === 0 ? el('p', { class: 'empty' }, t.none) : table(count, rows), more);
-
-    /** @param {number | undefined} after @returns {Promise<boolean>} */
-    async function page(after) {
-      if (after !== undefined) query.set('after', String(after));
-      const { ok, body } = await request(`messages?${query}`);
-      if (!ok) {
-        say(body);
-        return false;
-      }
-      status.replaceChildren();
-      rows.append(...body.messages.map(row));
-      count.textContent = fill(t.shown, { count: rows.childElementCount });
-      more.replaceChildren(...(body.after === undefined ? [] : [button(t.more, () => page(body.after))]));
-      return true;
-    }
-  }
-
-  /** @param {HTMLElement} caption @param {HTMLElement} rows */
-  function table(caption, rows) {
-    const heads = [t.received, t.source, t.controlId, t.type, t.status, t.why];
-    return el(
-      'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t.messages },
-      el(
-        'table',
-        {},
-        caption,
-        el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
-        rows,
-      ),
-    );
-  }
-
-  /** @param {Message} message */
-  function row(message) {
-    const { processedAt, receivedAt } = message;
-    const ms = processedAt === undefined ? undefined : Date.parse(processedAt) - Date.parse(receivedAt);
-    const colour = message.status === 'processed' ? 'good' : message.status === 'waiting' ? '' : 'stop';
-    const notes = [
-      message.step,
-      message.reason,
-      message.attempts > 1 ? fill(t.attempts, { count: message.attempts }) : undefined,
-      message.isConflict ? t.conflict : undefined,
-    ].filter((note) => note !== undefined);
-    const at = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'medium' }).format(
-      new Date(receivedAt),
-    );
-    return el(
-      'tr',
-      {},
-      el('td', { class: 'number' }, at),
-      el('td', {}, message.source),
-      el('th', { scope: 'row' }, message.controlId),
-      el('td', {}, message.type),
-      el(
-        'td',
-        {},
-        el(
-          'span',
-          { class: `tag ${colour}` },
-          Object.hasOwn(t, message.status) ? t[/** @type {'held'} */ (message.status)] : message.status,
-        ),
-        ms !== undefined && el('span', { class: 'minor' }, fill(t.after, { ms })),
-      ),
-      el('td', {}, notes.join(' · ')),
-    );
-  }
+/** @param {string} message @param {boolean} [isGood] */
+function say(message, isGood = false) {
+  status.replaceChildren(el('p', { class: `notice ${isGood ? 'good' : 'stop'}` }, message));
 }
 
-function previewView() {
-  const t = consoleTexts[language];
-  const text = el('textarea', { spellcheck: 'false', autocomplete: 'off', required: true });
-  const endpoint = el('input', { autocomplete: 'off', spellcheck: 'false' });
-  const result = el('div', { class: 'stack', role: 'region', 'aria-live': 'polite', 'aria-label': t.result });
-  const form = el(
-    'form',
-    {
-      class: 'panel wide',
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void convert();
-      },
-    },
-    field({ id: 'message', label: t.text, control: text }),
-    field({ id: 'endpoint', label: t.endpoint, control: endpoint }),
-    el('div', { class: 'row' }, el('button', { class: 'primary', type: 'submit' }, t.convert)),
-  );
-  return [el('p', { class: 'lead' }, t.previewLead), form, result];
-
-  async function convert() {
-    status.replaceChildren();
-    const query = endpoint.value.trim() === '' ? '' : `?${new URLSearchParams({ endpoint: endpoint.value.trim() })}`;
-    const { ok, body } = await request(`hl7v2/preview${query}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/hl7-v2' },
-      // Segments end with CR; a text area gives LF.
-      body: text.value.replace(/\r?\n/g, '\r'),
-    });
-    result.replaceChildren();
-    if (!ok) return say(body);
-    result.append(el('pre', { class: 'panel scroll', tabindex: '0' }, JSON.stringify(body, null, 2)));
-  }
-}
-
-/** @param {string} message */
-function say(message) {
-  status.replaceChildren(el('p', { class: 'notice stop' }, message));
+function unsay() {
+  status.replaceChildren();
 }
 
 function drawBar() {
@@ -296,7 +196,7 @@ function drawBar() {
     ...Object.entries(languageNames).map(([code, name]) => el('option', { value: code, lang: code }, name)),
   );
   select.value = language;
-  const links = /** @type {const} */ (['messages', 'preview']).map((view) =>
+  const links = sections.map((view) =>
     el(
       'li',
       {},
@@ -304,11 +204,10 @@ function drawBar() {
         'a',
         {
           href: `#${view}`,
-          'aria-current': view === current ? 'page' : undefined,
+          'aria-current': view === current || (view === 'messages' && current === 'message') ? 'page' : undefined,
           onclick: (event) => {
             event.preventDefault();
-            current = view;
-            void show();
+            go(view);
           },
         },
         t[view],
@@ -324,16 +223,11 @@ function drawBar() {
         { class: 'top' },
         el('h1', {}, t.title),
         el('div', { class: 'language' }, el('label', { for: 'language' }, t.language), select),
-        token !== '' && button(t.leave, leave),
+        token !== undefined && button(t.leave, () => void leave()),
       ),
-      token !== '' && el('nav', { 'aria-label': t.sections }, el('ul', {}, ...links)),
+      token !== undefined && el('nav', { 'aria-label': t.sections }, el('ul', {}, ...links)),
     ),
   );
-}
-
-function leave() {
-  token = '';
-  void show();
 }
 
 start();

@@ -46,3 +46,39 @@ export function field({ id, label, control, hint, error }) {
 export function button(label, onclick, attributes = {}) {
   return el('button', { type: 'button', onclick, ...attributes }, label);
 }
+
+/**
+ * A table whose rows are read one below the other where there is no room for columns. Its parts say what they are, because a table that is no
+ * grid is none to some screen readers.
+ * @param {{ heads: readonly string[], rows: HTMLElement, caption?: HTMLElement }} parts `rows` by {@link stackedRow}
+ */
+export function stackedTable({ heads, rows, caption }) {
+  rows.setAttribute('role', 'rowgroup');
+  return el(
+    'table',
+    { class: 'stacked', role: 'table' },
+    caption,
+    el(
+      'thead',
+      { role: 'rowgroup' },
+      el('tr', { role: 'row' }, ...heads.map((head) => el('th', { scope: 'col', role: 'columnheader' }, head))),
+    ),
+    rows,
+  );
+}
+
+/** @param {readonly string[]} heads said before each cell where rows stack @param {(HTMLElement | false)[]} cells */
+export function stackedRow(heads, ...cells) {
+  const shown = cells.filter((cell) => cell !== false);
+  for (const [index, cell] of shown.entries()) {
+    cell.setAttribute('role', cell.tagName === 'TH' ? 'rowheader' : 'cell');
+    cell.setAttribute('data-head', heads[index] ?? '');
+  }
+  return el('tr', { role: 'row' }, ...shown);
+}
+
+/** @param {HTMLElement} place @param {string} selector of the first control in it that wants the focus */
+export function focusIn(place, selector) {
+  const control = place.querySelector(selector);
+  if (control instanceof HTMLElement) control.focus();
+}

@@ -1,6 +1,6 @@
 /**
- * The portal's only door to the hub: its FHIR API, with the patient's own token. The token lives in this module's caller
- * and nowhere else: no cookie, no storage, no URL after the first moment.
+ * The portal's only door to the hub: its FHIR API, with a token of the patient's session (session.js), which lives in
+ * memory and nowhere else: no storage, no URL.
  *
  * @typedef {{ resourceType: string, id?: string, [element: string]: any }} Resource
  * @typedef {{ resources: Resource[], total?: number, next?: string }} Page
@@ -11,6 +11,9 @@ import { parseJson } from './json.js';
 const base = new URL('../fhir/R4/', import.meta.url);
 /** A request that takes longer than this is reported, so that nobody looks at an empty page. */
 const timeoutMs = 20_000;
+
+/** Parts of a text of $explain that say what is allowed. */
+const explained = new Set(['sentence', 'exception', 'limit', 'copies']);
 
 /** An answer that is not as hoped: `status` 0 when there was none. */
 export class FhirError extends Error {
@@ -24,7 +27,7 @@ export class FhirError extends Error {
   }
 }
 
-/** @param {string} token */
+/** @param {() => Promise<string>} token one that is good at this moment */
 export function openFhir(token) {
   /**
    * @param {string} method
@@ -37,7 +40,7 @@ export function openFhir(token) {
     const response = await fetch(new URL(path, base), {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${await token()}`,
         accept: 'application/fhir+json',
         ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
         ...headers,
@@ -73,8 +76,51 @@ export function openFhir(token) {
 
   return {
     page,
+    /**
+     * An answer to be kept as a file. Without the limit of time: a whole record is read while it is sent.
+     * @param {string} path
+     * @param {string} accept
+     * @returns {Promise<Blob>}
+     */
+    download: async (path, accept) => {
+      const response = await fetch(new URL(path, base), {
+        headers: { authorization: `Bearer ${await token()}`, accept },
+        credentials: 'omit',
+        cache: 'no-store',
+        referrerPolicy: 'no-referrer',
+      }).catch(() => {
+        throw new FhirError(0, 'no answer');
+      });
+      if (!response.ok) throw new FhirError(response.status, response.statusText);
+      return response.blob();
+    },
     /** @param {string} path */
     read: (path) => request('GET', path),
+    /** An operation that changes something. @param {string} path */
+    invoke: (path) => request('POST', path),
+    /**
+     * What a Consent would allow, in the hub's words.
+     * @param {Resource} consent
+     * @param {string} language
+     * @returns {Promise<{ sentences: string[], recipients: { reference: string, display: string }[] }>} recipients by the
+     *   names the hub knows them under
+     */
+    explain: async (consent, language) => {
+      const timezone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone);
+      const answer = await request('POST', `Consent/$explain?language=${language}&timezone=${timezone}`, consent);
+      /** @type {{ name: string, part?: Resource[] }[]} */
+      const parameters = answer.parameter ?? [];
+      const partsOf = (/** @type {string} */ wanted) =>
+        parameters.filter(({ name }) => name === wanted).flatMap(({ part = [] }) => part);
+      return {
+        sentences: partsOf('text')
+          .filter(({ name }) => explained.has(name))
+          .map(({ valueString }) => valueString),
+        recipients: partsOf('rule')
+          .filter(({ name }) => name === 'recipient')
+          .map(({ valueReference }) => valueReference),
+      };
+    },
     /** @param {Resource} resource */
     create: (resource) => request('POST', resource.resourceType, resource),
     /** Only over the version that was shown: a change made elsewhere meanwhile is not overwritten. @param {Resource} resource */
@@ -101,21 +147,4 @@ async function read(response) {
 function afterBase(url) {
   const path = url.pathname.split('/fhir/R4')[1] ?? '';
   return path.replace(/^\//, '') + url.search;
-}
-
-/**
- * Who the token is for. Read for display only: the hub alone decides whether it is worth anything.
- * @param {string} token
- * @returns {string | undefined} `Patient/x`
- */
-export function patientOf(token) {
-  try {
-    const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    const claims = JSON.parse(new TextDecoder().decode(bytes));
-    const reference = claims.fhirUser ?? (claims.patient === undefined ? undefined : `Patient/${claims.patient}`);
-    return typeof reference === 'string' && /^Patient\/[A-Za-z0-9\-.]{1,64}$/.test(reference) ? reference : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -18,10 +18,10 @@ const resourceTypes = 'http://hl7.org/fhir/resource-types';
 
 /**
  * @param {Permission} permission
- * @param {{ patient: string, now: Date, previous?: Resource }} context
+ * @param {{ patient: string, by?: string, now: Date, previous?: Resource }} context `by`: who acts for the patient
  * @returns {Resource}
  */
-export function toConsent(permission, { patient, now, previous }) {
+export function toConsent(permission, { patient, by = patient, now, previous }) {
   const types = categories
     .filter(({ key }) => permission.categories.includes(key))
     .flatMap((category) => category.types);
@@ -33,7 +33,7 @@ export function toConsent(permission, { patient, now, previous }) {
     category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0', display: 'Consent Document' }] }],
     patient: previous?.patient ?? { reference: patient },
     dateTime: now.toISOString(),
-    performer: [{ reference: patient }],
+    performer: [{ reference: by }],
     policyRule: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'OPTIN' }] },
     provision: {
       type: 'permit',
@@ -60,9 +60,9 @@ export function toConsent(permission, { patient, now, previous }) {
   };
 }
 
-/** The same Consent, ended. The hub keeps its versions, so the log can still name it. @param {Resource} consent */
-export function ended(consent) {
-  return { ...consent, status: 'inactive' };
+/** The same Consent, ended. The hub keeps its versions, so the log can still name it. @param {Resource} consent @param {string} by */
+export function ended(consent, by) {
+  return { ...consent, status: 'inactive', performer: [{ reference: by }] };
 }
 
 /**
@@ -106,6 +106,86 @@ export function fromConsent(consent) {
     ...(consent.dateTime === undefined ? {} : { givenAt: consent.dateTime }),
     ...(provision.period?.end === undefined ? {} : { end: provision.period.end }),
     restTypes: types.filter((type) => !covered.has(type)),
+  };
+}
+
+const extensions = 'https://health-record-hub.example/fhir/StructureDefinition';
+const translation = 'http://hl7.org/fhir/StructureDefinition/translation';
+
+/** Why a service asks, in its own words. @param {Resource} request @param {string} language @returns {string | undefined} */
+export function reasonText(request, language) {
+  /** @type {Resource[]} */
+  const all = request.extension ?? [];
+  const reason = all.find(({ url }) => url === `${extensions}/consent-request-reason`);
+  /** @type {Resource[]} */
+  const translations = reason?.['_valueString']?.extension ?? [];
+  for (const { url, extension = [] } of translations) {
+    const part = (/** @type {string} */ name) => extension.find((/** @type {Resource} */ one) => one.url === name);
+    const spoken = part('lang')?.valueCode;
+    if (url === translation && typeof spoken === 'string' && spoken.slice(0, 2) === language) {
+      return part('content')?.valueString;
+    }
+  }
+  return reason?.valueString;
+}
+
+/** One permit, so that taking kinds of records away leaves less of the same. @param {Resource} request */
+export function isNarrowable({ provision }) {
+  return provision?.type === 'permit' && provision.provision === undefined;
+}
+
+/**
+ * What of a request can be taken away: whole categories, and types that belong to none that is asked for as a whole.
+ * @param {Resource} request
+ * @returns {{ key?: string, types: string[] }[]} empty when it names no kinds of records
+ */
+export function choicesOf({ provision }) {
+  /** @type {{ system: string, code: string }[]} */
+  const classes = provision?.class ?? [];
+  // A class of documents is no resource type: such a request is granted or declined as it is.
+  if (classes.some(({ system }) => system !== resourceTypes)) return [];
+  const types = classes.map(({ code }) => code);
+  const whole = categories.filter((category) => category.types.every((type) => types.includes(type)));
+  const covered = new Set(whole.flatMap((category) => category.types));
+  return [
+    ...whole.map((category) => ({ key: category.key, types: category.types })),
+    ...types.filter((type) => !covered.has(type)).map((type) => ({ types: [type] })),
+  ];
+}
+
+/**
+ * A request as the Consent that grants it: of these types, until this day, where they narrow it.
+ * @param {Resource} request
+ * @param {{ by: string, name: string, now: Date, types: string[], until?: string }} choice `name`: of the recipient, as the hub knows it
+ * @returns {Resource}
+ */
+export function granted(request, { by, name, now, types, until }) {
+  const { id, meta: _meta, ...asked } = request;
+  const { class: classes, period, actor = [], ...rest } = asked.provision ?? {};
+  const recipient = actor[0]?.reference?.reference;
+  const named = actor.map((/** @type {Resource} */ one) => {
+    const { display: _display, ...reference } = one.reference;
+    return { ...one, reference: reference.reference === recipient ? { ...reference, display: name } : reference };
+  });
+  const end = until === undefined ? undefined : endOfDay(until);
+  const isSooner = end !== undefined && (period?.end === undefined || end < new Date(period.end));
+  return {
+    ...asked,
+    resourceType: 'Consent',
+    status: 'active',
+    dateTime: now.toISOString(),
+    performer: [{ reference: by }],
+    sourceReference: { reference: `Consent/${id}` },
+    provision: {
+      ...rest,
+      actor: named,
+      ...(period === undefined && !isSooner
+        ? {}
+        : { period: isSooner ? { ...period, end: end.toISOString() } : period }),
+      ...(classes === undefined
+        ? {}
+        : { class: types.length === 0 ? classes : types.map((code) => ({ system: resourceTypes, code })) }),
+    },
   };
 }
 

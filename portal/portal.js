@@ -1,36 +1,62 @@
 /**
- * The patient portal: sign in with a token, then four views. It holds the token in memory only, shows every text through
- * text nodes, and reaches the hub over its FHIR API alone, so it can do nothing that the token could not.
+ * The patient portal: whoever is signed in to the hub sees their record in four views. It holds a token of the session in memory
+ * only, shows every text through text nodes, and reaches the hub over its FHIR API alone, so it can do nothing that the token
+ * could not.
  *
  * @typedef {import('./services.js').Language} Language
  * @typedef {import('./fhir.js').Resource} Resource
- * @typedef {'who' | 'allow' | 'records' | 'log'} View
+ * @typedef {'who' | 'requests' | 'allow' | 'records' | 'log' | 'mine'} View
  * @typedef {object} App what a view gets
  * @property {ReturnType<typeof openFhir>} fhir
- * @property {string} patient `Patient/x` of the token
+ * @property {string} patient `Patient/x` whose record is open
+ * @property {string} by who has it open: the patient, or the RelatedPerson who acts for them
+ * @property {boolean} isGone the record was erased
  * @property {Language} language
  * @property {import('./texts.js').Texts} t
  * @property {() => Promise<Resource[]>} consents all of the patient's, newest first
+ * @property {() => Promise<Resource[]>} requests open requests for consent, newest first; none for who may not answer them
  * @property {(view: View, wish?: object) => Promise<void>} go
  * @property {(work: () => Promise<unknown>) => Promise<void>} attempt shows a failure instead of losing it
  * @property {(message: string, kind?: 'good' | 'stop') => void} say
  */
-import { el, button, field } from './dom.js';
-import { FhirError, openFhir, patientOf } from './fhir.js';
+import { el, button } from './dom.js';
+import { FhirError, openFhir } from './fhir.js';
+import { accountUrl, endSession, openSession, signInUrl } from './session.js';
 import { chooseLanguage, fill, languageNames, texts } from './texts.js';
 import { showGrant } from './views/grant.js';
 import { showLog } from './views/log.js';
+import { showMine } from './views/mine.js';
 import { showPermissions } from './views/permissions.js';
 import { showRecords } from './views/records.js';
+import { showRequests } from './views/requests.js';
 import { nameText } from './words.js';
 
 /** @type {Record<View, (app: App, wish?: any) => Promise<(Node | string | false | undefined)[]>>} */
-const views = { who: showPermissions, allow: showGrant, records: showRecords, log: showLog };
+const views = {
+  who: showPermissions,
+  requests: showRequests,
+  allow: showGrant,
+  records: showRecords,
+  log: showLog,
+  mine: showMine,
+};
+/** @type {View[]} what is left of an erased record */
+const viewsWhenGone = ['mine', 'log'];
 /** A patient with more consents than this has them cut in the overview; the hub's own limit is lower. */
 const consentsMax = 500;
 
 let language = chooseLanguage(navigator.languages);
-/** @type {{ token: string, patient: string, name: string } | undefined} */
+/**
+ * @typedef {object} Open
+ * @property {ReturnType<typeof openFhir>} fhir
+ * @property {string} patient
+ * @property {string} by
+ * @property {boolean} isGone
+ * @property {string} name of the patient
+ * @property {string} login of who is signed in
+ * @property {{ patient: string, relationship: string, name?: string }[]} choices
+ */
+/** @type {Open | undefined} */
 let session;
 /** @type {View} */
 let current = 'who';
@@ -43,36 +69,77 @@ const bar = el('header', { class: 'bar' });
 
 function start() {
   window.addEventListener('hashchange', () => void followHash());
-  void followHash();
+  void enter();
 }
 
-/** `#token=...` signs in and leaves the address bar at once; `#records` opens a view. */
+/** `#records` opens a view. */
 async function followHash() {
-  const hash = decodeURIComponent(location.hash.slice(1));
-  if (hash.startsWith('token=')) {
-    history.replaceState(null, '', location.pathname);
-    await signIn(hash.slice('token='.length));
-  } else if (session === undefined) {
-    drawSignIn();
-  } else if (hash in views && hash !== current) {
-    await go(/** @type {View} */ (hash));
-  }
+  const hash = location.hash.slice(1);
+  const view = viewsOf(session).find((one) => one === hash);
+  if (session !== undefined && view !== undefined && view !== current) await go(view);
 }
 
-/** @param {string} token */
-async function signIn(token) {
-  const patient = patientOf(token);
-  if (patient === undefined) return drawSignIn(texts[language].tokenUnusable);
+/** @param {string} [chosen] whose record, when the person may open several */
+async function enter(chosen) {
+  const t = texts[language];
   try {
-    const person = await openFhir(token).read(patient);
-    session = { token, patient, name: nameText(person.name?.[0]) ?? texts[language].unnamed };
+    const { signed, token } = await openSession(chosen);
+    if (signed.patient === undefined) return drawSignIn(t.notPatient);
+    const fhir = openFhir(token);
+    const person = await personOf(fhir, signed.patient);
+    session = {
+      fhir,
+      patient: `Patient/${signed.patient}`,
+      by: signed.fhirUser ?? '',
+      isGone: person === undefined,
+      name: nameText(person?.['name']?.[0]) ?? t.unnamed,
+      login: signed.login ?? '',
+      choices: signed.choices,
+    };
   } catch (error) {
-    return drawSignIn(messageOf(error));
+    if (!(error instanceof FhirError)) throw error;
+    if (error.status === 401) return drawSignIn();
+    return drawSignIn(error.status === 403 ? t.notPatient : messageOf(error));
   }
-  await go('who');
+  const hash = location.hash.slice(1);
+  const [first] = viewsOf(session);
+  await go(viewsOf(session).find((view) => view === hash) ?? first ?? 'who');
 }
 
-function signOut(message = '') {
+/**
+ * @param {ReturnType<typeof openFhir>} fhir
+ * @param {string} id
+ * @returns {Promise<Resource | undefined>} undefined: the person was forgotten
+ */
+async function personOf(fhir, id) {
+  try {
+    return await fhir.read(`Patient/${id}`);
+  } catch (error) {
+    if (!(error instanceof FhirError && error.status === 404)) throw error;
+    // A record that never was: the portal has nothing to show, and says what the hub says.
+    const { parameter } = await fhir.read(`Patient/${id}/$erase-status`);
+    if (parameter?.[0]?.valueCode !== 'done') throw error;
+    return undefined;
+  }
+}
+
+/** @param {Open | undefined} opened @returns {View[]} in the order of the bar */
+function viewsOf(opened) {
+  const all = /** @type {View[]} */ (Object.keys(views));
+  return opened?.isGone ? viewsWhenGone : all;
+}
+
+/** The session ends at the hub, and with it every token it has. */
+async function signOut() {
+  try {
+    await endSession();
+    forget();
+  } catch (error) {
+    report(error);
+  }
+}
+
+function forget(message = '') {
   session = undefined;
   current = 'who';
   history.replaceState(null, '', location.pathname);
@@ -104,12 +171,13 @@ async function go(view, wish) {
   }
 }
 
-/** @param {{ token: string, patient: string }} session @returns {App} */
-function appOf({ token, patient }) {
-  const fhir = openFhir(token);
+/** @param {Open} session @returns {App} */
+function appOf({ fhir, patient, by, isGone }) {
   return {
     fhir,
     patient,
+    by,
+    isGone,
     language,
     t: texts[language],
     consents: async () => {
@@ -117,6 +185,15 @@ function appOf({ token, patient }) {
         `Consent?patient=${encodeURIComponent(patient)}&_sort=-_lastUpdated&_count=${consentsMax}`,
       );
       return resources;
+    },
+    requests: async () => {
+      try {
+        return (await fhir.page(`${patient}/$consent-requests`)).resources;
+      } catch (error) {
+        // Who acts for the patient and writes no Consents has nothing to answer.
+        if (error instanceof FhirError && error.status === 403) return [];
+        throw error;
+      }
     },
     go,
     attempt: async (work) => {
@@ -132,7 +209,7 @@ function appOf({ token, patient }) {
 
 /** @param {unknown} error */
 function report(error) {
-  if (error instanceof FhirError && error.status === 401) return signOut(texts[language].expired);
+  if (error instanceof FhirError && error.status === 401) return forget(texts[language].expired);
   if (error instanceof FhirError && (error.status === 409 || error.status === 412)) {
     void showConflict();
     return;
@@ -166,32 +243,21 @@ function say(message, kind) {
 function drawSignIn(message = '') {
   const t = texts[language];
   visit++;
-  const token = el('textarea', { name: 'token', autocomplete: 'off', spellcheck: 'false', required: true });
-  const title = el('h2', { tabindex: '-1' }, t.signIn);
-  const form = el(
-    'form',
-    {
-      class: 'panel',
-      novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        void signIn(token.value.trim().replace(/^Bearer\s+/i, ''));
-      },
-    },
-    field({ id: 'token', label: t.token, control: token, ...(message === '' ? {} : { error: message }) }),
-    el('div', { class: 'row' }, el('button', { class: 'primary', type: 'submit' }, t.open)),
+  draw(
+    el('h2', { tabindex: '-1' }, t.signIn),
+    el('p', { class: 'lead' }, t.signInLead),
+    message !== '' && el('p', { class: 'notice', role: 'alert' }, message),
+    el('p', {}, el('a', { class: 'button', href: signInUrl(language) }, t.toSignIn)),
   );
-  draw(title, el('p', { class: 'lead' }, t.signInLead), form);
-  if (message !== '') token.focus();
 }
 
-/** @param {Node[]} content */
+/** @param {(Node | false)[]} content */
 function draw(...content) {
   const t = texts[language];
   document.documentElement.lang = language;
   document.title = session === undefined ? t.title : `${t[current]} – ${t.title}`;
   drawBar();
-  main.replaceChildren(...content);
+  main.replaceChildren(...content.filter((part) => part !== false));
   if (main.isConnected) return;
   document.body.append(el('a', { class: 'skip', href: '#main', onclick: skip }, t.skip), bar, main);
 }
@@ -210,7 +276,7 @@ function drawBar() {
     ...Object.entries(languageNames).map(([code, name]) => el('option', { value: code, lang: code }, name)),
   );
   select.value = language;
-  const links = /** @type {View[]} */ (Object.keys(views)).map((view) =>
+  const links = viewsOf(session).map((view) =>
     el(
       'li',
       {},
@@ -229,13 +295,26 @@ function drawBar() {
         'div',
         { class: 'top' },
         el('h1', {}, t.title),
-        session !== undefined && el('span', { class: 'who' }, session.name),
+        session !== undefined && whose(session),
         el('div', { class: 'language' }, el('label', { for: 'language' }, t.language), select),
-        session !== undefined && button(t.leave, () => signOut()),
+        session !== undefined && el('a', { href: accountUrl }, session.login || t.mySignIn),
+        session !== undefined && button(t.leave, () => void signOut()),
       ),
       session !== undefined && el('nav', { 'aria-label': t.sections }, el('ul', {}, ...links)),
     ),
   );
+}
+
+/** Whose record is open; to choose from, when the person may open several. @param {Open} session */
+function whose({ name, patient, choices }) {
+  if (choices.length < 2) return el('span', { class: 'who' }, name);
+  const select = el(
+    'select',
+    { id: 'whose', onchange: () => void enter(select.value) },
+    ...choices.map((choice) => el('option', { value: choice.patient }, choice.name ?? texts[language].unnamed)),
+  );
+  select.value = patient.slice('Patient/'.length);
+  return el('div', { class: 'who language' }, el('label', { for: 'whose' }, texts[language].whose), select);
 }
 
 /** A click on the view that is open loads it anew. @param {View} view @returns {(event: Event) => void} */

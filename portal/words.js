@@ -63,6 +63,7 @@ export function purposeText(purpose, t) {
 export function typeText(type, t) {
   if (type === 'Consent') return t.permissions;
   if (type === 'AuditEvent') return t.accessLog;
+  if (type === 'Task') return t.deletion;
   const category = categories.find(({ types }) => types.includes(type));
   return category === undefined ? type : t[/** @type {'results'} */ (category.key)];
 }

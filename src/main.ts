@@ -18,7 +18,7 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
   const addresses = addressesOf(config, listener.port);
   try {
     const hub = await openHub({ config, log, addresses });
-    listener.mount(hub.handler);
+    listener.mount(hub.handler, hub.upgrade);
     await hub.share(listener.port);
     log.info(
       { port: listener.port, mllpPort: hub.mllpPort, publicUrl: addresses.publicUrl, roles: [...config.roles] },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { ConfigError, describeVariables, readConfig } from '../src/config.ts';
 
 describe('config: environment -> Config', () => {
   it('given nothing, has the documented defaults', () => {
@@ -20,6 +20,8 @@ describe('config: environment -> Config', () => {
     [{ HUB_PORT: '' }, (config) => config.port, 8080],
     [{ HUB_PUBLIC_URL: 'https://hub.example.org/' }, (config) => config.publicUrl, 'https://hub.example.org'],
     [{ HUB_ROLES: 'api, worker' }, (config) => [...config.roles], ['api', 'worker']],
+    [{}, (config) => config.messageDays, undefined],
+    [{ HUB_MESSAGE_DAYS: '90' }, (config) => config.messageDays, 90],
     [{ HUB_WORKERS: '3' }, (config) => config.workers, 3],
     [
       { HUB_SUBSCRIPTION_ALLOW: 'https://a.example/,https://b.example/x' },
@@ -31,6 +33,13 @@ describe('config: environment -> Config', () => {
       (config) => config.trustedIssuers,
       [{ issuer: 'https://i.example', jwksUri: 'https://i.example/jwks', audience: 'a' }],
     ],
+    [{}, (config) => config.login, undefined],
+    [
+      { HUB_LOGIN_ISSUER: 'https://id.example/', HUB_LOGIN_CLIENT_SECRET: 's' },
+      (config) => config.login,
+      { issuer: 'https://id.example/', clientId: 'health-record-hub', clientSecret: 's' },
+    ],
+    [{ HUB_LOGIN_ISSUER: 'http://127.0.0.1:9000' }, (config) => config.login?.issuer, 'http://127.0.0.1:9000'],
     [{ HUB_PROT: '9' }, (config) => config.unknownVariables, ['HUB_PROT']],
   ];
   for (const [environment, read, expected] of accepted) {
@@ -38,6 +47,7 @@ describe('config: environment -> Config', () => {
   }
 
   const refused: Record<string, string>[] = [
+    { HUB_MESSAGE_DAYS: '0' },
     { HUB_PORT: '65536' },
     { HUB_PORT: '80.5' },
     { HUB_MLLP_PORT: '-1' },
@@ -52,6 +62,8 @@ describe('config: environment -> Config', () => {
     { HUB_TRUSTED_ISSUERS: '[{"issuer":"https://i.example","jwks":"https://i.example/jwks"}]' },
     { HUB_TRUSTED_ISSUERS: 'nonsense' },
     { HUB_SUBSCRIPTION_ALLOW: 'not a url' },
+    { HUB_LOGIN_ISSUER: 'http://id.example' },
+    { HUB_LOGIN_ISSUER: 'id.example' },
     { DATABASE_URL: 'mysql://x' },
     { HUB_MLLP_TLS_KEY: '/nowhere/key.pem', HUB_MLLP_TLS_CERT: '/nowhere/cert.pem' },
   ];
@@ -77,6 +89,12 @@ describe('config: environment -> Config', () => {
 
   it('names every variable that is wrong at once', () => {
     assert.throws(() => readConfig({ HUB_PORT: 'x', HUB_WORKERS: 'y' }), /HUB_PORT[^]*HUB_WORKERS/);
+  });
+
+  it('given --help, then each name stands apart from its rule', () => {
+    const lines = describeVariables().trim().split('\n').slice(1);
+    assert.ok(lines.length > 30);
+    for (const line of lines) assert.match(line.trim(), /^[A-Z_]+ {2,}\S/);
   });
 
   it('refuses half a TLS pair', () => {

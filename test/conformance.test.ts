@@ -11,6 +11,7 @@ import { definitionsFolder } from '../src/fhir/definitions/build.ts';
 import { valueSet } from '../src/fhir/definitions.ts';
 import { searchParams } from '../src/fhir/params.ts';
 import { Problem } from '../src/fhir/problem.ts';
+import { hasTitle, testsIn } from './given-titles.ts';
 import { parseSearch, type DateFilter, type Filter, type SearchParamType } from '../src/fhir/search.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -55,14 +56,6 @@ const headings = [
   'Operations',
 ];
 
-/** `file`: title; `file`: title */
-function testsIn({ tests }: Row): { file: string; title: string }[] {
-  return [...tests.matchAll(/`([^`]+\.test\.ts)`: (.+?)(?=; `test|$)/g)].map(([, file = '', title = '']) => ({
-    file,
-    title,
-  }));
-}
-
 describe('docs/conformance.md', () => {
   for (const heading of headings) {
     it(`${heading}: every row is served with a test, or has its reason; each test exists`, () => {
@@ -75,8 +68,9 @@ describe('docs/conformance.md', () => {
       for (const row of rows) {
         assert.match(row.served, /^(yes|partly|no)$/, row.name);
         if (row.served !== 'yes') assert.notEqual(row.reason, '', `${row.name} has no reason`);
-        if (row.served !== 'no') assert.notDeepEqual(testsIn(row), [], `${row.name} names no test`);
-        for (const { file, title } of testsIn(row)) assert.ok(hasTitle(file, title), `${row.name}: ${file}: ${title}`);
+        if (row.served !== 'no') assert.notDeepEqual(testsIn(row.tests), [], `${row.name} names no test`);
+        for (const { file, title } of testsIn(row.tests))
+          assert.ok(hasTitle(file, title), `${row.name}: ${file}: ${title}`);
       }
     });
   }
@@ -178,14 +172,6 @@ describe('docs/conformance.md', () => {
     assert.deepEqual(others, [], 'what the page says is served and is not');
   });
 });
-
-/** The title stands in the file as a literal, in quotes or at the head of a template. */
-function hasTitle(file: string, title: string): boolean {
-  const path = join(root, file);
-  if (!existsSync(path)) return false;
-  const source = readFileSync(path, 'utf8');
-  return ["'", '"', '`', '}'].some((quote) => source.includes(`${quote}${title}`));
-}
 
 interface Sample {
   readonly kind: SearchParamType;

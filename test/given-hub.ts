@@ -1,7 +1,7 @@
 /** A whole hub inside the test's process: real sockets, real database, real worker threads, tokens of its own issuer. */
 import { randomUUID } from 'node:crypto';
-import { presetClaims, issueToken, type Claims, type Preset } from '../src/access/issue.ts';
-import { loadIssuerKeys } from '../src/access/keys.ts';
+import { presetClaims, issueToken, type Claims, type Preset } from '../src/access/token/issue.ts';
+import { loadIssuerKeys } from '../src/access/token/keys.ts';
 import { listenHttp } from '../src/api/server.ts';
 import { addressesOf, readConfig } from '../src/config.ts';
 import type { Database } from '../src/db.ts';
@@ -16,7 +16,9 @@ export interface GivenHub {
   readonly url: string;
   readonly fhir: string;
   readonly mllpPort: number;
+  /** As the owner of the tables; the hub itself serves by a role that owns nothing. */
   readonly database: Database;
+  /** As the hub has it. */
   readonly databaseUrl: string;
   token(preset: Preset | undefined, claims?: Partial<Claims>): Promise<string>;
   /** A request below the FHIR base (or from `/` on, below the hub). */
@@ -45,13 +47,13 @@ export async function givenHub(environment: Record<string, string> = {}, log?: L
     HUB_WORKERS: '1',
     HUB_LOG_LEVEL: 'error',
     HUB_DATA_DIR: dataDir.path,
-    DATABASE_URL: database.url,
+    DATABASE_URL: database.runTimeUrl,
     ...environment,
   });
   const listener = await listenHttp({ ...config, isShared: apiThreadsBesideMain(config) > 0 && 'first' });
   const addresses = addressesOf(config, listener.port);
   const hub = await openHub({ config, log: log ?? openLog(config.logLevel), addresses });
-  listener.mount(hub.handler);
+  listener.mount(hub.handler, hub.upgrade);
   await hub.share(listener.port);
   const keys = await loadIssuerKeys(dataDir.path);
   return {
@@ -59,7 +61,7 @@ export async function givenHub(environment: Record<string, string> = {}, log?: L
     fhir: addresses.fhirBase,
     mllpPort: hub.mllpPort ?? 0,
     database: database.database,
-    databaseUrl: database.url,
+    databaseUrl: database.runTimeUrl,
     token: (preset, claims = {}) =>
       issueToken(
         keys,

@@ -171,11 +171,3 @@ export async function appliedValues(database: Database, patient: string): Promis
   );
   return rows.map(({ value }) => value);
 }
-
-export async function until(what: string, isTrue: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await isTrue())) {
-    if (Date.now() > deadline) throw new Error(`still waiting for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

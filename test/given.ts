@@ -5,16 +5,27 @@ import type { AnyResource } from '../src/fhir/types.ts';
 
 let databases = 0;
 
+export interface GivenDatabase {
+  /** Of the owner of the tables, as `database` is. */
+  readonly url: string;
+  /** Of the role that a hub serves by. */
+  readonly runTimeUrl: string;
+  readonly database: Database;
+  close(): Promise<void>;
+}
+
 /** A database of its own, cloned from the migrated template; `close` drops it. */
-export async function givenDatabase(): Promise<{ url: string; database: Database; close(): Promise<void> }> {
-  const server = process.env['HUB_TEST_DATABASE'];
-  if (server === undefined) throw new Error('run tests through mocha: test/setup.ts starts the database');
+export async function givenDatabase(): Promise<GivenDatabase> {
+  const { HUB_TEST_DATABASE: server, HUB_TEST_RUN_DATABASE: runTime } = process.env;
+  if (server === undefined || runTime === undefined)
+    throw new Error('run tests through mocha: test/setup.ts starts the database');
   const name = `test_${process.pid}_${++databases}`;
   await admin(server, `create database ${name} template hub_template`);
   const url = server.replace(/\/postgres$/, `/${name}`);
   const database = openDatabase({ url, poolMax: 8 });
   return {
     url,
+    runTimeUrl: runTime.replace(/\/postgres$/, `/${name}`),
     database,
     close: async () => {
       await database.close();

@@ -25,7 +25,8 @@ export interface HubProcessOptions {
   readonly node?: string;
 }
 
-const readyMs = 30_000;
+/** As long as tests wait for anything (until.ts). */
+const readyMs = 110_000;
 
 /** Starts `hub serve` on free ports and waits until it is ready. */
 export async function givenHubProcess(options: HubProcessOptions = {}): Promise<HubProcess> {

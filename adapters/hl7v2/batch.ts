@@ -5,6 +5,9 @@ const carriageReturn = 13;
 const lineFeed = 10;
 /** Message Transport blocks written to a file as they were on the wire. */
 const framing = new Set([0x0b, 0x1c]);
+const nameBytes = 3;
+/** Of MSH, FHS and FTS, BHS and BTS. */
+const beginnings = new Set(Array.from('MFB', (letter) => letter.charCodeAt(0)));
 
 /**
  * The messages of a file, as bytes, in order: each may be in a charset of its own. Batch headers and trailers and framing
@@ -101,11 +104,12 @@ export function readEnvelopeOf(bytes: Uint8Array): { readonly header: string | u
 /** Names and a control id. */
 const headerBytesMax = 2_048;
 
+/** Those that are long enough for the name of a segment. */
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
   let start = 0;
   for (let at = 0; at <= bytes.length; at++) {
     if (at < bytes.length && bytes[at] !== carriageReturn && bytes[at] !== lineFeed) continue;
-    if (at > start) yield bytes.subarray(start, at);
+    if (at - start >= nameBytes) yield bytes.subarray(start, at);
     start = at + 1;
   }
 }
@@ -133,11 +137,13 @@ function isEnvelope(name: string): boolean {
   return name === 'FHS' || name === 'BHS' || name === 'BTS' || name === 'FTS';
 }
 
+/** The name of the segment that begins a message or a batch; '' for any other line, of which a text may have ten million. */
 function nameAt(bytes: Uint8Array, from: number, end: number): string {
   let start = from;
   if (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) start += 3;
   while (start < end && ((bytes[start] as number) <= 32 || framing.has(bytes[start] as number))) start++;
-  return String.fromCharCode(...bytes.subarray(start, Math.min(start + 3, end)));
+  if (end - start < nameBytes || !beginnings.has(bytes[start] as number)) return '';
+  return String.fromCharCode(bytes[start] as number, bytes[start + 1] as number, bytes[start + 2] as number);
 }
 
 function withoutFraming(bytes: Uint8Array): Uint8Array {

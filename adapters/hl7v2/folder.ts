@@ -7,6 +7,7 @@
  *     DIR/archive/name.hl7, .ack      every message of it is on disk
  *     DIR/error/name.hl7, .ack        something of it was refused: the .ack says what and why
  */
+import { createHash } from 'node:crypto';
 import { appendFile, mkdir, open, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { Problem } from '../../src/fhir/problem.ts';
@@ -103,9 +104,10 @@ class Watcher {
     for (const [index, name] of some.entries()) {
       // A file that is still being written holds up those after it, so that order is kept.
       if (whole[index] !== true) return;
-      const claimed = join(folder, 'claimed', `${this.#settings.hub}--${name}`);
+      const kept = keptName(name);
+      const claimed = join(folder, 'claimed', `${this.#settings.hub}--${kept}`);
       // What comes after a file that could not be stored waits behind it; a second file of its name would replace it.
-      if ((await moved(join(folder, name), claimed)) && !(await this.#process(folder, name, claimed))) return;
+      if ((await moved(join(folder, name), claimed)) && !(await this.#process(folder, kept, claimed))) return;
     }
   }
 
@@ -180,6 +182,21 @@ class Watcher {
       await file.close();
     }
   }
+}
+
+/** File systems take 255 bytes: what the hub puts before a name and behind it has room beside these. */
+const nameBytesMax = 150;
+
+/** A file whose name leaves no room would stay where it is, and all files after it with it. */
+function keptName(name: string): string {
+  if (Buffer.byteLength(name) <= nameBytesMax) return name;
+  const begin = Buffer.from(name)
+    .subarray(0, nameBytesMax / 2)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
+  const { ext } = parse(name);
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16);
+  return `${begin}-${digest}${Buffer.byteLength(ext) <= nameBytesMax / 4 ? ext : ''}`;
 }
 
 /** False when another hub was first. */

@@ -21,11 +21,15 @@ const headBytes = 8_192;
 /** A frame sent byte by byte is joined now and then, so that it does not hold a Buffer for each. */
 const partsMax = 4_096;
 
+const nothing = Buffer.alloc(0);
+
 export class FrameReader {
   readonly #frameBytesMax: number;
   #state: 'between' | 'inside' | 'ending' | 'skipping' = 'between';
   #parts: Buffer[] = [];
   #bytes = 0;
+  #ends = new Finder(nothing, endBlock);
+  #starts = new Finder(nothing, startBlock);
   /** Bytes that were in no frame, line ends apart. */
   strayBytes = 0;
 
@@ -49,6 +53,8 @@ export class FrameReader {
 
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
+    this.#ends = new Finder(chunk, endBlock);
+    this.#starts = new Finder(chunk, startBlock);
     let at = 0;
     while (at < chunk.length) at = this.#step(chunk, at, frames);
     return frames;
@@ -63,11 +69,10 @@ export class FrameReader {
   #step(chunk: Buffer, at: number, frames: Frame[]): number {
     switch (this.#state) {
       case 'between': {
-        const start = chunk.indexOf(startBlock, at);
-        this.#countStray(chunk.subarray(at, start < 0 ? undefined : start));
-        if (start < 0) return chunk.length;
-        this.#state = 'inside';
-        return start + 1;
+        const start = this.#starts.from(at);
+        this.#countStray(chunk.subarray(at, start));
+        if (start < chunk.length) this.#state = 'inside';
+        return Math.min(start + 1, chunk.length);
       }
       case 'ending': {
         const byte = chunk[at];
@@ -82,8 +87,8 @@ export class FrameReader {
         return at;
       }
       default: {
-        const end = indexOr(chunk, endBlock, at);
-        const restart = indexOr(chunk, startBlock, at);
+        const end = this.#ends.from(at);
+        const restart = this.#starts.from(at);
         const until = Math.min(end, restart);
         if (this.#state === 'inside' && until > at) this.#take(chunk.subarray(at, until), frames);
         if (until === chunk.length) return until;
@@ -130,9 +135,25 @@ export class FrameReader {
 
 const endBlockByte = Buffer.from([endBlock]);
 
-function indexOr(chunk: Buffer, byte: number, from: number): number {
-  const index = chunk.indexOf(byte, from);
-  return index < 0 ? chunk.length : index;
+/** Where a byte is next in a chunk; asked in order, it passes over the chunk once, whatever else is in it. */
+class Finder {
+  readonly #chunk: Buffer;
+  readonly #byte: number;
+  #found = -1;
+
+  constructor(chunk: Buffer, byte: number) {
+    this.#chunk = chunk;
+    this.#byte = byte;
+  }
+
+  /** The length of the chunk when it is not there any more. */
+  from(at: number): number {
+    if (this.#found < at) {
+      const found = this.#chunk.indexOf(this.#byte, at);
+      this.#found = found < 0 ? this.#chunk.length : found;
+    }
+    return this.#found;
+  }
 }
 
 /** A message as it goes on the wire. */

@@ -67,11 +67,16 @@ function splitLines(text: string): string[] {
   let nextReturn = endOf(text, '\r', start);
   let nextFeed = endOf(text, '\n', start);
   while (start < text.length) {
+    const first = text.charCodeAt(start);
+    if (first === 13 || first === 10) {
+      start++;
+      continue;
+    }
     if (nextReturn < start) nextReturn = endOf(text, '\r', start);
     if (nextFeed < start) nextFeed = endOf(text, '\n', start);
     const end = Math.min(nextReturn, nextFeed);
     // Blanks before a segment name are no part of it; a line of blanks is no segment.
-    const line = text.charCodeAt(start) > blank ? text.slice(start, end) : text.slice(start, end).trimStart();
+    const line = first > blank ? text.slice(start, end) : text.slice(start, end).trimStart();
     if (line !== '') lines.push(line);
     if (lines.length > segmentsMax) {
       throw new Problem('too-long', `more than ${segmentsMax} segments`, { expression: 'MSH' });

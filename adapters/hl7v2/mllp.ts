@@ -68,6 +68,8 @@ export interface MllpEvent {
   readonly kind: 'opened' | 'closed' | 'answered' | 'refused' | 'limit' | 'unfollowed';
   readonly address: string;
   readonly reason?: string;
+  /** Of a sender that opened a connection by a client certificate: which, and when it ends. */
+  readonly certificate?: { readonly fingerprint: string; readonly endsAt: Date };
 }
 
 export async function listenMllp(options: MllpOptions): Promise<Listener> {
@@ -125,6 +127,17 @@ class MllpServer implements Listener {
     this.options.onEvent?.({ kind, address, reason });
   }
 
+  #opened(address: string, socket: Socket, fingerprintOf: string | undefined): void {
+    const event = { kind: 'opened', address } as const;
+    const isShown = fingerprintOf !== undefined && socket instanceof TLSSocket;
+    const endsAt = isShown ? new Date(socket.getPeerCertificate().valid_to) : undefined;
+    this.options.onEvent?.({
+      ...event,
+      ...(fingerprintOf !== undefined &&
+        endsAt !== undefined && { certificate: { fingerprint: fingerprintOf, endsAt } }),
+    });
+  }
+
   get isFull(): boolean {
     return this.#pendingBytes > this.limits.pendingBytesMax;
   }
@@ -165,7 +178,7 @@ class MllpServer implements Listener {
     const certificate = socket instanceof TLSSocket ? fingerprint(socket) : undefined;
     const from: Connection = { kind: 'hl7v2-mllp', port: this.options.endpointPort, address, certificate };
     this.#open.add(new MllpConnection(this, socket, from));
-    this.event('opened', address);
+    this.#opened(address, socket, certificate);
   }
 }
 

@@ -3,8 +3,8 @@
  * load with its rate, latencies and processor time. Data come in through the facade, so nothing is measured past the gate.
  */
 import { randomUUID } from 'node:crypto';
-import { composeClaims, issueToken, type TokenRequest } from '../../src/access/issue.ts';
-import { loadIssuerKeys } from '../../src/access/keys.ts';
+import { composeClaims, issueToken, type TokenRequest } from '../../src/access/token/issue.ts';
+import { loadIssuerKeys } from '../../src/access/token/keys.ts';
 import type { HubProcess } from './hub-process.ts';
 import { httpLoad, type HttpJob, type HttpOutcome } from './http-load.ts';
 import { round, type Result } from './result.ts';
@@ -104,11 +104,12 @@ export async function createPatients(hub: HubProcess, bearer: string, count: num
 export async function grantAll(hub: HubProcess, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const bearer = await token(hub, { preset: 'patient', patient: id });
-    await post(hub, bearer, 'Consent', consent(id));
+    await post(hub, bearer, 'Consent', consent(id, permit('Organization/assistant')));
   }
 }
 
-function consent(id: string): object {
+/** @param provision the root provision */
+export function consent(id: string, provision: object): object {
   return {
     resourceType: 'Consent',
     status: 'active',
@@ -117,15 +118,21 @@ function consent(id: string): object {
     patient: { reference: `Patient/${id}` },
     dateTime: '2026-01-01T00:00:00Z',
     policyRule: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'OPTIN' }] },
-    provision: {
-      type: 'permit',
-      actor: [
-        {
-          role: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' }] },
-          reference: { reference: 'Organization/assistant' },
-        },
-      ],
-      purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'TREAT' }],
-    },
+    provision,
+  };
+}
+
+/** A provision that lets this organization see a record for treatment, or what `more` says. */
+export function permit(organization: string, more: object = {}): object {
+  return {
+    type: 'permit',
+    actor: [
+      {
+        role: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' }] },
+        reference: { reference: organization },
+      },
+    ],
+    purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'TREAT' }],
+    ...more,
   };
 }

@@ -25,6 +25,9 @@ export interface FillOptions {
   readonly from: number;
   readonly to: number;
   readonly owner: string;
+  /** Each n-th of them has {@link resultsPerPatient} results, or as many as `results` says; the others are a Patient alone. Default: each. */
+  readonly each?: number;
+  readonly results?: number;
 }
 
 export const patientId = (number: number): string => `growth-${number}`;
@@ -35,7 +38,8 @@ export async function fill(options: FillOptions): Promise<number> {
   const startedAt = performance.now();
   const processes = availableParallelism();
   await Promise.all(Array.from({ length: processes }, (_, index) => fillPart({ ...options, index, processes })));
-  const resources = (options.to - options.from) * (resultsPerPatient + 1);
+  const { from, to, each = 1, results = resultsPerPatient } = options;
+  const resources = to - from + Math.ceil((to - from) / each) * results;
   return resources / ((performance.now() - startedAt) / 1000);
 }
 
@@ -51,12 +55,17 @@ async function fillPart(job: FillJob): Promise<void> {
   if (code !== 0) throw new Error(`the filler ended with ${code}`);
 }
 
-async function run({ url, from, to, owner, index, processes }: FillJob): Promise<void> {
+async function run(job: FillJob): Promise<void> {
+  const { url, from, to, owner, each = 1, results: resultsEach = resultsPerPatient, index, processes } = job;
   const database = openDatabase({ url, poolMax: transactions, pipelines: 1, applicationName: 'bench-fill' });
-  const own = Array.from({ length: to - from }, (_, n) => from + n).filter((number) => number % processes === index);
-  await write(database, own.map(patient), owner);
+  const mine = Array.from({ length: to - from }, (_, n) => from + n).filter((number) => number % processes === index);
+  for (let at = 0; at < mine.length; at += resourcesPerCommit) {
+    await write(database, mine.slice(at, at + resourcesPerCommit).map(patient), owner);
+  }
+  const withResults = Array.from({ length: Math.ceil((to - from) / each) }, (_, n) => from + n * each);
+  const own = withResults.filter((_, n) => n % processes === index);
   // Round after round, a result of each patient: rows of a patient arrive far apart, as in life.
-  const total = own.length * resultsPerPatient;
+  const total = own.length * resultsEach;
   let next = 0;
   const loop = async (): Promise<void> => {
     while (next < total) {

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { startEmbedded } from '../../src/db/embedded.ts';
 import { processorTime } from './processor-time.ts';
@@ -27,8 +28,21 @@ export interface HubProcess {
   stop(): Promise<void>;
 }
 
-export async function startHub(env: Record<string, string> = {}): Promise<HubProcess> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'hub-bench-'));
+export interface HubOptions {
+  /** Its data directory, which stays; without it one is made, and gone afterwards. */
+  readonly dataDir?: string;
+  /** Another hub, whose data directory and database it shares: its keys are the same, its tokens are not. */
+  readonly beside?: HubProcess;
+  /** A module that each of its threads loads before anything else. */
+  readonly preload?: string;
+}
+
+export async function startHub(
+  env: Record<string, string> = {},
+  { dataDir: kept, beside, preload }: HubOptions = {},
+): Promise<HubProcess> {
+  const stays = kept ?? beside?.dataDir;
+  const dataDir = stays ?? (await mkdtemp(join(tmpdir(), 'hub-bench-')));
   const database = await startEmbedded({ dataDir: join(dataDir, 'database') });
   const [port, mllpPort] = [await freePort(), await freePort()];
   const baseUrl = `http://127.0.0.1:${port}`;
@@ -44,7 +58,8 @@ export async function startHub(env: Record<string, string> = {}): Promise<HubPro
   let child: ChildProcess | undefined;
   const start = async (): Promise<number> => {
     const startedAt = performance.now();
-    child = spawn(process.execPath, [join(root, 'bin', 'hub.mjs'), 'serve'], {
+    const before = preload === undefined ? [] : ['--import', pathToFileURL(preload).href];
+    child = spawn(process.execPath, [...before, join(root, 'bin', 'hub.mjs'), 'serve'], {
       env: environment,
       stdio: ['ignore', 'inherit', 'inherit'],
     });
@@ -91,7 +106,7 @@ export async function startHub(env: Record<string, string> = {}): Promise<HubPro
     stop: async () => {
       await end();
       await database.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      if (stays === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -53,11 +53,11 @@ const columns = [
   'note',
 ] as const;
 
-/** A Markdown table, one row a result. */
+/** A Markdown table, one row a result, without columns that nothing is in. */
 export function toTable(results: readonly Result[]): string {
   const rows = results.map((result) => [
     result.work,
-    `${round(result.figure, 1)} ${result.unit}`,
+    `${round(result.figure, Math.abs(result.figure) < 10 ? 2 : 1)} ${result.unit}`.trim(),
     result.target === undefined ? '' : `${result.isMaximum ? '<=' : '>='} ${result.target}`,
     isReached(result),
     result.limit === undefined ? '' : String(Math.round(result.limit)),
@@ -69,7 +69,10 @@ export function toTable(results: readonly Result[]): string {
       : `${Math.round(result.micros.hub)} + ${Math.round(result.micros.database)} + ${Math.round(result.micros.load)}`,
     result.note ?? '',
   ]);
-  return [columns, columns.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+  const isFilled = columns.map((_, index) => rows.some((row) => row[index] !== ''));
+  return [columns, columns.map(() => '---'), ...rows]
+    .map((row) => `| ${row.filter((_, index) => isFilled[index]).join(' | ')} |`)
+    .join('\n');
 }
 
 function isReached(result: Result): string {

@@ -8,43 +8,58 @@
  * @property {string} recorded
  * @property {string} who reference of who asked, `Organization/x`; an identifier of the client when there is none
  * @property {string} [name]
- * @property {boolean} isSelf the patient's own access
+ * @property {boolean} isSelf the access of whoever looks at the log
  * @property {string} [purpose] code of HL7 v3 PurposeOfUse
  * @property {'read' | 'search' | 'write'} action
  * @property {string} [type] resource type that was asked for; undefined: several
  * @property {boolean} isAllowed something was shown
  * @property {boolean} isFailed
- * @property {'self' | 'source' | 'consent'} [basis]
+ * @property {'self' | 'proxy' | 'source' | 'consent' | 'break-glass'} [basis]
  * @property {string} [consent] `Consent/x` that decided
+ * @property {string} [emergency] why the record was opened without consent, in the words of who did
  */
 
 /**
  * @param {Resource} event
- * @param {string} patient whose log it is
+ * @param {string} by who looks at the log: the patient, or who acts for them
  * @returns {Access}
  */
-export function readAccess(event, patient) {
+export function readAccess(event, by) {
   /** @type {Resource[]} */
   const agents = event.agent ?? [];
   const requestor = agents.find((agent) => agent.requestor === true);
   const organization = agents.find((agent) => agent.who?.reference?.startsWith('Organization/'));
   const asker = (organization ?? requestor)?.who ?? {};
   const consent = decidingConsent(event);
-  const [, ground] = /allowed by (self|source)\b/.exec(event.outcomeDesc ?? '') ?? [];
+  const [, ground] = /allowed by (self|proxy|source|break-glass)\b/.exec(event.outcomeDesc ?? '') ?? [];
   return {
     request: requestId(event),
     recorded: event.recorded,
     who: asker.reference ?? asker.identifier?.value ?? '',
     name: asker.display,
-    isSelf: organization === undefined && requestor?.who?.reference === patient,
+    isSelf: organization === undefined && requestor?.who?.reference === by,
     purpose: event.purposeOfEvent?.[0]?.coding?.[0]?.code,
     action: event.action === 'R' ? 'read' : event.action === 'E' ? 'search' : 'write',
     type: askedType(event),
     isAllowed: event.outcome === '0',
     isFailed: event.outcome === '8' || event.outcome === '12',
-    basis: consent === undefined ? /** @type {'self' | 'source' | undefined} */ (ground) : 'consent',
+    basis:
+      consent === undefined
+        ? /** @type {'self' | 'proxy' | 'source' | 'break-glass' | undefined} */ (ground)
+        : 'consent',
     consent,
+    emergency: emergencyOf(event),
   };
+}
+
+/**
+ * @param {Resource} event
+ * @returns {string | undefined}
+ */
+function emergencyOf(event) {
+  /** @type {Resource[]} */
+  const purposes = event.purposeOfEvent ?? [];
+  return purposes.find(({ coding = [] }) => coding.some((/** @type {Resource} */ { code }) => code === 'BTG'))?.text;
 }
 
 /**
@@ -70,9 +85,10 @@ function requestId(event) {
   return `AuditEvent/${event.id}`;
 }
 
-/** The entity that names a version of a Consent. @param {Resource} event */
+/** The entity that is the Consent, not one that was read or written. @param {Resource} event */
 function decidingConsent(event) {
-  for (const { what } of event.entity ?? []) {
+  for (const { what, type } of event.entity ?? []) {
+    if (type?.code !== 'Consent') continue;
     const [, consent] = /^(Consent\/[^/]+)\/_history\//.exec(what?.reference ?? '') ?? [];
     if (consent !== undefined) return consent;
   }
@@ -81,8 +97,8 @@ function decidingConsent(event) {
 
 /** `Observation?code` of a query, or `Observation/x` of a read. @param {Resource} event @returns {string | undefined} */
 function askedType(event) {
-  for (const { what, role } of event.entity ?? []) {
-    const [, type] = /^([A-Z][A-Za-z]+)[/?]/.exec(what?.display ?? what?.reference ?? '') ?? [];
+  for (const { what, role, description, query } of event.entity ?? []) {
+    const [, type] = /^([A-Z][A-Za-z]+)[/?]/.exec((query && description) ?? what?.reference ?? '') ?? [];
     // Role 1 is the patient whom it is about: HL7 object-role.
     if (type !== undefined && role?.code !== '1') return type;
   }

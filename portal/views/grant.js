@@ -58,12 +58,14 @@ export async function showGrant(app, wish = {}) {
   from.value = start.period?.from ?? '';
   to.value = start.period?.to ?? '';
 
+  const meaning = el('div', { role: 'status' });
   const form = el('form', { novalidate: true, onsubmit: submit, class: 'panel' });
   draw({});
   return [el('p', { class: 'lead' }, t.allowLead), form];
 
   /** @param {Record<string, string>} errors by field name */
   function draw(errors) {
+    meaning.replaceChildren();
     const hasOther = recipient.value === otherChoice;
     form.replaceChildren(
       field({ id: 'recipient', label: t.recipient, control: recipient, error: errors.recipient }),
@@ -111,8 +113,10 @@ export async function showGrant(app, wish = {}) {
         'div',
         { class: 'row' },
         el('button', { class: 'primary', type: 'submit' }, previous === undefined ? t.save : t.saveChange),
+        button(t.preview, () => ifComplete(preview)),
         button(t.cancel, () => app.go('who')),
       ),
+      meaning,
     );
     limitToPurpose();
   }
@@ -138,15 +142,20 @@ export async function showGrant(app, wish = {}) {
   /** @param {Event} event */
   function submit(event) {
     event.preventDefault();
+    ifComplete(save);
+  }
+
+  /** Else the first wrong field has the focus, and its reason. @param {() => Promise<void>} work */
+  function ifComplete(work) {
     const errors = check();
-    if (Object.keys(errors).length > 0) {
-      draw(errors);
-      const first = Object.keys(errors)[0];
-      const wrong = first === 'category' ? boxes.find((box) => !box.disabled) : form.querySelector(`#${first}`);
-      if (wrong instanceof HTMLElement) wrong.focus();
+    const [first] = Object.keys(errors);
+    if (first === undefined) {
+      void app.attempt(work);
       return;
     }
-    void app.attempt(save);
+    draw(errors);
+    const wrong = first === 'category' ? boxes.find((box) => !box.disabled) : form.querySelector(`#${first}`);
+    if (wrong instanceof HTMLElement) wrong.focus();
   }
 
   /** @returns {Record<string, string>} in the order of the form */
@@ -166,7 +175,8 @@ export async function showGrant(app, wish = {}) {
     return errors;
   }
 
-  async function save() {
+  /** What would be written. */
+  function wished() {
     const target = recipient.value === otherChoice ? reference.value.trim() : recipient.value;
     const name = recipientText(target, target === start.reference ? start.name : undefined, language);
     const consent = toConsent(
@@ -178,11 +188,22 @@ export async function showGrant(app, wish = {}) {
         until: until.value,
         ...(from.value === '' ? {} : { period: { from: from.value, to: to.value } }),
       },
-      { patient: app.patient, now: new Date(), ...(previous === undefined ? {} : { previous }) },
+      { patient: app.patient, by: app.by, now: new Date(), ...(previous === undefined ? {} : { previous }) },
     );
+    return { name, consent };
+  }
+
+  async function save() {
+    const { name, consent } = wished();
     await (previous === undefined ? app.fhir.create(consent) : app.fhir.update(consent));
     await app.go('who');
     app.say(fill(previous === undefined ? t.granted : t.changed, { name, what: whatText(app, consent) }), 'good');
+  }
+
+  /** In the hub's words, before it is given. */
+  async function preview() {
+    const { sentences } = await app.fhir.explain(wished().consent, language);
+    meaning.replaceChildren(...sentences.map((sentence) => el('p', {}, sentence)));
   }
 }
 

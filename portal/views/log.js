@@ -4,13 +4,15 @@
  * @typedef {import('../portal.js').App} App
  * @typedef {import('./access.js').Access} Access
  */
-import { button, el } from '../dom.js';
+import { button, el, stackedRow, stackedTable } from '../dom.js';
 import { fromConsent, isInForce } from '../permission.js';
 import { fill } from '../texts.js';
 import { purposeText, recipientText, timeText, typeText } from '../words.js';
 import { oneEachRequest, readAccess } from './access.js';
 
 const pageSize = 100;
+/** What the hub does by its clock: it asks receivers to delete their copies, and erases. */
+const hubClient = 'hub-erasure';
 /** Pages read at once in search of other people's accesses, when the patient's own fill the log. */
 const pagesAtOnceMax = 5;
 
@@ -24,6 +26,7 @@ export async function showLog(app, { withOwn = false } = {}) {
       .filter((consent) => isInForce(consent, new Date()))
       .map((consent) => fromConsent(consent).reference),
   );
+  const heads = [t.when, t.whoAsked, t.why, t.asked, t.outcome];
   const rows = el('tbody', {});
   const more = el('p', {});
   // Without a patient it is the log of all records that are this person's; the hub gives it newest first.
@@ -45,7 +48,7 @@ export async function showLog(app, { withOwn = false } = {}) {
     for (let page = 0; page < pagesAtOnceMax && next !== undefined && rows.childElementCount === before; page++) {
       /** @type {import('../fhir.js').Page} */
       const answer = await app.fhir.page(next);
-      const accesses = answer.resources.map((event) => readAccess(event, app.patient));
+      const accesses = answer.resources.map((event) => readAccess(event, app.by));
       rows.append(...oneEachRequest(accesses.filter(({ isSelf }) => withOwn || !isSelf)).map(row));
       next = answer.next;
     }
@@ -56,34 +59,34 @@ export async function showLog(app, { withOwn = false } = {}) {
   }
 
   function table() {
-    const heads = [t.when, t.whoAsked, t.why, t.asked, t.outcome];
+    const caption = el('caption', { class: 'hidden' }, t.log);
     return el(
       'div',
       { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t.log },
-      el(
-        'table',
-        {},
-        el('caption', { class: 'hidden' }, t.log),
-        el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
-        rows,
-      ),
+      stackedTable({ heads, rows, caption }),
     );
   }
 
   /** @param {Access} access */
   function row(access) {
-    const who = access.isSelf ? t.you : recipientText(access.who, access.name, language);
-    const [word, colour] = access.isFailed ? [t.failed, 'stop'] : access.isAllowed ? [t.saw, 'good'] : [t.nothing, ''];
+    const isHub = access.who === hubClient;
+    const who = access.isSelf ? t.you : isHub ? t.hubItself : recipientText(access.who, access.name, language);
+    const [word, colour] = access.isFailed
+      ? [t.failed, 'stop']
+      : access.basis === 'break-glass'
+        ? [t.broken, 'stop']
+        : access.isAllowed
+          ? [t.saw, 'good']
+          : [t.nothing, ''];
     const reason = reasonText(access);
     const canAllow =
       !access.isSelf && !access.isAllowed && access.who.startsWith('Organization/') && !settled.has(access.who);
     if (canAllow) settled.add(access.who);
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      heads,
       el('td', { class: 'number' }, timeText(access.recorded, language, t)),
       el('th', { scope: 'row' }, who),
-      el('td', {}, access.purpose === undefined ? t.noPurpose : purposeText(access.purpose, t)),
+      el('td', {}, access.purpose !== undefined ? purposeText(access.purpose, t) : isHub ? '' : t.noPurpose),
       el('td', {}, whatText(access)),
       el(
         'td',
@@ -108,7 +111,9 @@ export async function showLog(app, { withOwn = false } = {}) {
   /** @param {Access} access */
   function reasonText(access) {
     if (access.basis === 'self') return t.bySelf;
+    if (access.basis === 'proxy') return t.byProxy;
     if (access.basis === 'source') return t.bySource;
+    if (access.basis === 'break-glass') return fill(t.byEmergency, { reason: access.emergency ?? '' });
     if (access.consent === undefined) return access.isAllowed || access.isFailed ? '' : t.byNobody;
     const consent = consents.get(access.consent);
     if (consent === undefined) return t.byConsentId;

@@ -5,6 +5,7 @@
  * @typedef {import('../fhir.js').Resource} Resource
  */
 import { button, el } from '../dom.js';
+import { sightSection } from './sight.js';
 import { ended, fromConsent, isInForce } from '../permission.js';
 import { fill } from '../texts.js';
 import { conceptText, listText, purposeText, recipientText, timeText, typeText } from '../words.js';
@@ -12,7 +13,7 @@ import { conceptText, listText, purposeText, recipientText, timeText, typeText }
 /** @param {App} app */
 export async function showPermissions(app) {
   const { t } = app;
-  const consents = await app.consents();
+  const [consents, requests, sight] = await Promise.all([app.consents(), app.requests(), sightSection(app)]);
   const now = new Date();
   const [current, past] = [
     consents.filter((consent) => isInForce(consent, now)),
@@ -20,6 +21,14 @@ export async function showPermissions(app) {
   ];
   return [
     el('p', { class: 'lead' }, t.whoLead),
+    requests.length > 0 &&
+      el(
+        'p',
+        { class: 'notice' },
+        fill(t.askedNotice, { count: requests.length }),
+        ' ',
+        button(t.seeRequests, () => app.go('requests')),
+      ),
     current.length === 0
       ? el('p', { class: 'empty' }, t.noPermissions)
       : el('ul', { class: 'cards' }, ...current.map((consent) => card(app, consent, true))),
@@ -28,6 +37,7 @@ export async function showPermissions(app) {
       {},
       button(t.allow, () => app.go('allow'), { class: 'primary' }),
     ),
+    sight,
     past.length > 0 &&
       el(
         'details',
@@ -82,7 +92,7 @@ export function whatText({ t, language }, consent) {
 
 /** @param {App} app @param {Resource} consent @param {string} name */
 async function stop(app, consent, name) {
-  await app.fhir.update(ended(consent));
+  await app.fhir.update(ended(consent, app.by));
   await app.go('who');
   app.say(fill(app.t.stopped, { name }), 'good');
 }

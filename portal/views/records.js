@@ -4,7 +4,7 @@
  * @typedef {import('../portal.js').App} App
  * @typedef {import('../fhir.js').Resource} Resource
  */
-import { button, el } from '../dom.js';
+import { button, el, stackedRow, stackedTable } from '../dom.js';
 import { fill } from '../texts.js';
 import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../words.js';
 
@@ -126,9 +126,8 @@ export async function showRecords(app, { kind = 'results' } = {}) {
     function row(resource) {
       const { when, what, minor, value, range, tag } = known.line(resource, t);
       const isResult = key === 'results';
-      return el(
-        'tr',
-        {},
+      return stackedRow(
+        headsOf(key),
         el('td', { class: 'number' }, timeText(when, app.language, t)),
         el(
           'th',
@@ -165,16 +164,15 @@ export async function showRecords(app, { kind = 'results' } = {}) {
     }
   }
 
+  /** @param {string} key */
+  function headsOf(key) {
+    return [t.when, t.what, ...(key === 'results' ? [t.value, t.normal] : []), t.from];
+  }
+
   /** @param {string} key @param {number | undefined} total @param {HTMLElement} rows */
   function table(key, total, rows) {
-    const heads = [t.when, t.what, ...(key === 'results' ? [t.value, t.normal] : []), t.from];
-    return el(
-      'table',
-      {},
-      el('caption', {}, total === undefined ? '' : fill(t.count, { count: total })),
-      el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
-      rows,
-    );
+    const caption = el('caption', {}, total === undefined ? '' : fill(t.count, { count: total }));
+    return stackedTable({ heads: headsOf(key), rows, caption });
   }
 }
 

@@ -1,6 +1,9 @@
 /** AuditEvent: the patient's own log, rendered from the audit trail. @see https://profiles.ihe.net/ITI/BALP/ */
-import { auditEventOf, auditEventsOf } from '../access/audit-event.ts';
-import { requireScope } from '../access/scope.ts';
+import { renderAuditEvent } from '../access/audit/event.ts';
+import { readLog, readLogRow } from '../access/audit/log.ts';
+import { compileBlockFilters, compileLogFilter, servedParams } from '../access/audit/search.ts';
+import { basisOf, type Principal } from '../access/principal/principal.ts';
+import { requireScope } from '../access/principal/scope.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { searchUrl, toSearchset } from './bundle.ts';
@@ -8,19 +11,21 @@ import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
 import type { Call, Interaction, Plan } from './interaction.ts';
 
 const type = 'AuditEvent';
-/** Types that no row of the store has. */
-export const renderedTypes: ReadonlySet<string> = new Set([type]);
+/** Types that no row of the store has, and the search parameters they have. */
+export const renderedParams: ReadonlyMap<string, ReadonlySet<string>> = new Map([[type, servedParams]]);
+export const renderedTypes: ReadonlySet<string> = new Set(renderedParams.keys());
 
 export const auditEventRead: Interaction = {
   code: 'read',
   isWrite: false,
-  prepare: async ({ principal, incoming }) => {
+  prepare: async ({ facade, principal, incoming }) => {
     requireScope(principal, type, 'r');
     return {
       run: async (tx) => {
-        const event = await auditEventOf(tx, principal, incoming.id);
-        if (event === undefined) throw new Problem('not-found', 'unknown or hidden');
-        return { answer: { status: 200, body: JSON.stringify(event) }, shown: [own(principal.self)] };
+        const row = await readLogRow(tx, principal, incoming.id);
+        if (row === undefined) throw new Problem('not-found', 'unknown or hidden');
+        const body = JSON.stringify(renderAuditEvent(row, facade.base));
+        return { answer: { status: 200, body }, shown: [own(principal)] };
       },
     };
   },
@@ -49,54 +54,46 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
     base,
     now: now(),
   });
-  const patient = patientOf(request);
+  requireServed(request);
+  const where = request.filters.map(compileLogFilter);
+  const blocks = compileBlockFilters(request.filters);
+  const isOldestFirst = request.sort[0]?.isDescending === false;
   return {
     query: parameters.map(([name]) => name).join('&'),
     run: async (tx) => {
-      const page = await auditEventsOf(tx, principal, {
-        count,
-        ...(patient && { patient }),
-        ...(cursor && { cursor }),
-      });
+      const page = await readLog(tx, principal, { where, blocks, count, isOldestFirst, ...(cursor && { cursor }) });
+      const events = page.rows.map((row) => renderAuditEvent(row, base));
       const body = toSearchset({
         base,
-        entries: page.events.map((event) => ({ type, id: event.id as string, body: JSON.stringify(event) })),
-        total: cursor === undefined && page.next === undefined ? page.events.length : undefined,
+        entries: events.map((event) => ({ type, id: event.id as string, body: JSON.stringify(event) })),
+        total: cursor === undefined && page.next === undefined ? events.length : undefined,
         self: searchUrl(base, type, parameters, cursor),
         next: page.next === undefined ? undefined : searchUrl(base, type, parameters, page.next),
         issues,
       });
-      return { answer: { status: 200, body }, shown: page.events.map(() => own(principal.self)) };
+      return { answer: { status: 200, body }, shown: events.map(() => own(principal)) };
     },
   };
 }
 
-function own(patient: string | undefined): { patient: string | undefined; decidedBy: string } {
-  return { patient, decidedBy: 'self' };
+function own(principal: Principal): { patient: string | undefined; decidedBy: string } {
+  return { patient: principal.self, decidedBy: basisOf(principal) };
 }
 
-/** The log is kept by patient and time; it answers no other question. @throws Problem not-supported */
-function patientOf({
+/** The log is in the order of time and is whole; parameters that it cannot answer are refused, not ignored. @throws Problem not-supported */
+function requireServed({
   filters,
   sort,
   summary,
   elements,
   includes,
-}: Omit<SearchRequest, 'parameters' | 'issues' | 'count'>): string | undefined {
+}: Pick<SearchRequest, 'filters' | 'sort' | 'summary' | 'elements' | 'includes'>): void {
   const refused =
-    filters.find((filter) => filter.kind !== 'reference' || filter.index !== 'patient') ??
-    // Newest first is the order it has: asking for it is asking for nothing.
-    sort.find(({ param, isDescending }) => param.code !== 'date' || !isDescending);
-  if (refused !== undefined || summary !== undefined || elements !== undefined || includes.length > 0) {
-    throw new Problem('not-supported', 'the access log is searched by patient alone, newest first', {
-      ...(refused && { expression: refused.param.code }),
-      hint: 'Ask for AuditEvent?patient=Patient/[id], with _count and the next link.',
-    });
-  }
-  const [filter, ...more] = filters;
-  if (filter?.kind !== 'reference') return undefined;
-  const [value, ...others] = filter.values;
-  if (more.length > 0 || others.length > 0)
-    throw new Problem('not-supported', 'one patient at a time', { expression: 'patient' });
-  return value?.id;
+    filters.find(({ param }) => !servedParams.has(param.code)) ??
+    sort.find(({ param }, index) => index > 0 || param.code !== 'date');
+  if (refused === undefined && summary === undefined && elements === undefined && includes.length === 0) return;
+  throw new Problem('not-supported', 'the access log is searched by these parameters alone, in the order of time', {
+    ...(refused && { expression: refused.param.code }),
+    hint: `Ask by ${[...servedParams].join(', ')}, with _sort=date or -date, _count and the next link.`,
+  });
 }

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzip, gzipSync } from 'node:zlib';
 import { parseJson } from '../fhir/json.ts';
-import { commonHeaders, fhirJson, respond, type Answer } from './respond.ts';
+import { commonHeaders, fhirJson, respond, withTrailers, type Answer } from './respond.ts';
 
 export function deliver(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   const { headers, url = '', method } = request;
@@ -44,7 +44,7 @@ function prettyPrinted(answer: Answer): Answer {
 const openToPages = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers':
-    'ETag, Last-Modified, Location, Content-Location, Retry-After, X-Progress, WWW-Authenticate, Allow',
+    'ETag, Last-Modified, Location, Content-Location, Retry-After, X-Progress, WWW-Authenticate, Allow, Consent-Receipt',
 };
 
 /** How long a browser remembers the answer to a preflight: Chromium's own limit. */
@@ -62,7 +62,7 @@ export function optionsOf(methods: readonly string[], isCrossOrigin: boolean): A
             'access-control-allow-methods': allow,
             // `*` does not stand for Authorization (Fetch 4.10, CORS protocol).
             'access-control-allow-headers':
-              'Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist',
+              'Authorization, DPoP, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist',
             'access-control-max-age': preflightSeconds,
           }
         : {}),
@@ -107,7 +107,7 @@ function compress(response: ServerResponse, answer: Answer): void {
   };
   if (chunks !== undefined) {
     response.writeHead(status, headers);
-    pipeline(chunks, createGzip({ level }), response).catch(() => response.destroy());
+    pipeline(withTrailers(response, chunks, answer), createGzip({ level }), response).catch(() => response.destroy());
     return;
   }
   const send = (bytes: Buffer): void => {

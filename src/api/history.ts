@@ -4,9 +4,9 @@
  *
  * @see https://hl7.org/fhir/R4/http.html#history
  */
-import { visibility } from '../access/predicate.ts';
-import { isSource, type Principal } from '../access/principal.ts';
-import { requireScope, scopesFor } from '../access/scope.ts';
+import { visibility } from '../access/predicate/predicate.ts';
+import { isSource, type Principal } from '../access/principal/principal.ts';
+import { requireScope, scopesFor } from '../access/principal/scope.ts';
 import type { Tx } from '../db.ts';
 import { parseHistory, type HistoryRequest } from '../fhir/history-request.ts';
 import { idPattern, isMintedId } from '../fhir/ids.ts';

@@ -3,8 +3,8 @@
  * its socket, says for which organization it may speak.
  */
 import { Router, type Request } from 'express';
-import { requireScope } from '../access/scope.ts';
-import type { Authenticator } from '../access/token.ts';
+import { requireScope } from '../access/principal/scope.ts';
+import type { Authenticator } from '../access/token/token.ts';
 import { Problem } from '../fhir/problem.ts';
 import { checkContentType, readBytes } from './incoming.ts';
 import type { Reporter } from './interaction.ts';
@@ -56,7 +56,7 @@ export function hl7Router(options: Hl7Options): Router {
 }
 
 async function receive(options: Hl7Options, request: Request): Promise<Hl7Answer> {
-  const principal = await options.authenticator.authenticate(request.headers.authorization);
+  const principal = await options.authenticator.authenticate(request.headers.authorization, request);
   // In FHIR's words a message is a Bundle; who may create any, may send one.
   requireScope(principal, 'Bundle', 'c');
   const { organization } = principal;

@@ -21,6 +21,8 @@ export interface Incoming {
   /** After the `?`, as sent. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
+  /** IP address of the connection. */
+  readonly address?: string | undefined;
   /** @throws Problem too-long, structure */
   readonly text: (bytesMax?: number) => Promise<string>;
   /** Of an entry of a Bundle: its resource, parsed with the Bundle. */
@@ -57,6 +59,7 @@ export function incomingOf(
     ...addressOf(params),
     query,
     headers: request.headers,
+    address: request.socket.remoteAddress,
     text: (bytesMax) => readText(request, bytesMax),
   };
 }

@@ -3,9 +3,12 @@
  * what it showed of whom. The order of the steps around it, the transaction and the audit belong to pipeline.ts.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Audit, AuditEntry } from '../access/audit.ts';
-import type { Principal } from '../access/principal.ts';
-import type { Authenticator } from '../access/token.ts';
+import type { Audit, AuditEntry } from '../access/audit/audit.ts';
+import type { MinorAges } from '../access/proxy/minor.ts';
+import type { Strangers } from '../access/audit/strangers.ts';
+import type { Principal } from '../access/principal/principal.ts';
+import type { Limit, Rates } from '../access/rate/rates.ts';
+import type { Authenticator } from '../access/token/token.ts';
 import type { Database, Tx } from '../db.ts';
 import type { SystemInteraction, TypeInteraction } from '../fhir/capability.ts';
 import type { Profiles } from '../fhir/validate.ts';
@@ -14,14 +17,16 @@ import type { Incoming } from './incoming.ts';
 import type { Intent } from './write/intent.ts';
 import type { Match } from './match.ts';
 import type { Answer } from './respond.ts';
+import type { SubscriptionPolicy } from './subscription/settle.ts';
 
 /** What every interaction may use; built once by hub.ts. */
 export interface Facade {
   readonly database: Database;
   readonly authenticator: Authenticator;
   readonly audit: Audit;
+  readonly strangers: Strangers;
   /** Writes that need no transaction of their own share one. */
-  readonly writer: GroupCommit;
+  readonly writer: GroupCommit<AuditEntry>;
   /** Seals the cursors of `next` links; 32 bytes, the same in every process. */
   readonly cursorKey: KeyObject;
   /** FHIR base URL of links, without a slash at the end: configured, never taken from a request's Host. */
@@ -29,7 +34,12 @@ export interface Facade {
   readonly now: () => number;
   /** Definitions loaded beside R4's own, as they are at this moment. */
   readonly profiles: Profiles;
+  /** Where notifications may go, and the key of what they are sent with. */
+  readonly subscriptions: SubscriptionPolicy;
   readonly report: Reporter;
+  readonly rates: Rates;
+  /** From which ages on a child decides, and is of age. */
+  readonly minorAges: MinorAges;
   /** The route table. */
   readonly match: Match;
 }
@@ -37,6 +47,10 @@ export interface Facade {
 export interface Reporter {
   /** An error that is ours; `correlationId` is what the caller was told. */
   failed(error: unknown, correlationId: string): void;
+  /** A request was over a limit. */
+  throttled(limit: Limit): void;
+  /** A client asked too many different questions in vain. */
+  enumerating(clientId: string): void;
 }
 
 export interface Call {
@@ -45,6 +59,8 @@ export interface Call {
   readonly incoming: Incoming;
   /** Names the request in log and trail. */
   readonly correlationId: string;
+  /** Of an entry of a batch: what decided its entries, for the receipt of the whole (receipt.ts). */
+  readonly decided?: Set<string>;
 }
 
 /** A row that was shown or written: what the audit trail keeps of it. */
@@ -67,13 +83,23 @@ export interface Result {
   readonly parts?: AsyncIterator<Part>;
   /** Of a Bundle: what its entries did, each for itself. Kept instead of `shown`. */
   readonly entries?: readonly AuditEntry[];
+  /** What decided them. */
+  readonly decided?: Set<string>;
   /** The resource an answer is about, when the URL does not name it. */
   readonly id?: string;
+  /** The version that a write made. */
+  readonly version?: number;
+  /** What it did is on record already: it was committed together with it. */
+  readonly isRecorded?: true;
 }
 
+/** What is kept of a result. */
+export type EntriesOf = (result: Result) => readonly AuditEntry[];
+
 export interface Plan {
-  readonly run: (tx: Tx) => Promise<Result>;
-  /** `run` is all or nothing, in one transaction. */
+  /** A write that shares a transaction with others puts what is kept of it into that transaction. */
+  readonly run: (tx: Tx, entriesOf: EntriesOf) => Promise<Result>;
+  /** `run` is all or nothing, in one transaction, and what is kept of it is part of it. */
   readonly isTransaction?: boolean;
   /** `run` reads by several statements, or by one that may take long: see `Database.inSnapshot`. */
   readonly isSnapshot?: boolean;
@@ -81,6 +107,8 @@ export interface Plan {
   readonly askedFor?: readonly string[];
   /** Names of the search parameters, joined by `&`. */
   readonly query?: string;
+  /** Of a search: the same text for the same question, however it was sent. Never kept. */
+  readonly question?: string;
 }
 
 /** @see https://hl7.org/fhir/R4/valueset-type-restful-interaction.html */
@@ -112,7 +140,15 @@ export interface Interaction {
   /** Its body is a resource. */
   readonly isWrite: boolean;
   /** The code the trail keeps, when an operation is in effect another interaction: $meta-add is a patch. */
-  readonly recordedAs?: InteractionCode;
+  readonly recordedAs?:
+    | InteractionCode
+    | 'break-glass'
+    | 'break-glass-end'
+    | 'consent-request'
+    | 'consent-decline'
+    | 'erase'
+    | 'erase-cancel'
+    | 'erase-lift';
   /** Media types it answers in, beside JSON. */
   readonly accepts?: readonly string[];
   /** @throws Problem for whatever can be refused without asking the database */

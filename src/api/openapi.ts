@@ -8,6 +8,7 @@
 import type { Capability } from '../fhir/capability.ts';
 import { searchParams } from '../fhir/params.ts';
 import { isSearchable } from '../fhir/search.ts';
+import { renderedParams } from './audit-event.ts';
 import { resourceTypes } from '../fhir/types.ts';
 import { formMediaTypes } from './incoming.ts';
 import type { Interaction } from './interaction.ts';
@@ -142,6 +143,7 @@ function paramsOf(type: string | undefined): string[] {
   if (type === undefined) return [];
   return [...searchParams(type).values()]
     .filter((param) => isSearchable(param) && !results.includes(param.code))
+    .filter(({ code }) => renderedParams.get(type)?.has(code) ?? true)
     .map((param) => keyOf(param.code, param.type));
 }
 

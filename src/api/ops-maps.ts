@@ -3,14 +3,12 @@
  * positions and message ids; a message's text is shown only to the one who sent it in (explain), never one that is stored.
  */
 import type { Request } from 'express';
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../access/principal/principal.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { sampleMax } from '../ingest/archive.ts';
 import { applyOverlay, listMapVersions, overlayBytesMax, rollBack } from '../ingest/overlays.ts';
-import { replayMessages } from '../ingest/replay.ts';
-import type { MessageFilter } from '../ingest/status.ts';
-import { findUnmapped, listUnmapped } from '../ingest/unmapped.ts';
+import { listUnmapped } from '../ingest/unmapped.ts';
 import { checkOverlay } from '../mapping/tables/check.ts';
 import { compareResults, compareTables, type Sample } from '../mapping/compare.ts';
 import type { MapContext } from '../mapping/message/draft.ts';
@@ -19,6 +17,7 @@ import { parseOverlay, sourceOf, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';
 import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
+import { json, type OpsRoute } from './ops-route.ts';
 import type { Answer } from './respond.ts';
 
 export interface MapService {
@@ -31,10 +30,12 @@ export interface MapService {
   stored(endpoint: string, count: number): AsyncIterable<Sample>;
 }
 
-export type Handle = (request: Request, query: URLSearchParams, principal: Principal) => Promise<Answer>;
+export type { Handle } from './ops-route.ts';
+
+const mend = { act: 'mend' } as const;
 
 /** Method and path below /ops -> what answers. */
-export function mapRoutes(service: MapService): readonly (readonly ['get' | 'post', string, Handle])[] {
+export function mapRoutes(service: MapService): readonly OpsRoute[] {
   const { database } = service;
   return [
     [
@@ -42,11 +43,11 @@ export function mapRoutes(service: MapService): readonly (readonly ['get' | 'pos
       '/maps',
       async (_request, query) => json({ maps: await listMapVersions(database, optional(query, 'endpoint')) }),
     ],
-    ['post', '/maps/check', (request, query) => check(service, request, query)],
-    ['post', '/maps/diff', (request, query) => diff(service, request, query)],
-    ['post', '/maps/explain', (request, query) => explain(service, request, query)],
-    ['post', '/maps/apply', (request, query, principal) => apply(service, request, query, principal)],
-    ['post', '/maps/rollback', (_request, query, principal) => rollback(service, query, principal)],
+    ['post', '/maps/check', (request, query) => check(service, request, query), mend],
+    ['post', '/maps/diff', (request, query) => diff(service, request, query), mend],
+    ['post', '/maps/explain', (request, query) => explain(service, request, query), mend],
+    ['post', '/maps/apply', (request, query, principal) => apply(service, request, query, principal), mend],
+    ['post', '/maps/rollback', (_request, query, principal) => rollback(service, query, principal), mend],
     ['get', '/unmapped', async (_request, query) => json({ unmapped: await listUnmapped(database, sourceIn(query)) })],
   ];
 }
@@ -97,17 +98,6 @@ async function rollback(service: MapService, query: URLSearchParams, principal: 
   return json({ maps: [done] });
 }
 
-/** Puts messages back into the queue; without any filter, as `hub replay`, only when `all` says so. */
-export async function replay(database: Database, query: URLSearchParams, filter: MessageFilter): Promise<Answer> {
-  const name = optional(query, 'unmapped');
-  const isEmpty = Object.values(filter).every((value) => value === undefined);
-  if (isEmpty && name === undefined && query.get('all') !== 'true') {
-    throw new Problem('required', 'replay needs to know which messages', { hint: 'Give a filter, or all=true.' });
-  }
-  const unmapped = name === undefined ? undefined : await findUnmapped(database, name, filter.source);
-  return json(await replayMessages(database, { ...filter, unmapped }));
-}
-
 async function readOverlay(request: Request, query: URLSearchParams): Promise<{ name: string; text: string }> {
   const bytes = await readBytes(request, overlayBytesMax);
   return { name: optional(query, 'name') ?? 'overlay', text: bytes.toString('utf8') };
@@ -136,8 +126,4 @@ function numberIn(query: URLSearchParams, name: string): number | undefined {
   if (text !== undefined && !/^\d{1,9}$/.test(text))
     throw new Problem('value', `${name} is no number`, { expression: name });
   return text === undefined ? undefined : Number(text);
-}
-
-function json(body: object, status = 200): Answer {
-  return { status, contentType: 'application/json; charset=utf-8', body: JSON.stringify(body) };
 }

@@ -3,7 +3,7 @@
  * shows the operator nothing of its content; whom it is shown to, and of whom, is in the audit trail.
  */
 import type { Request } from 'express';
-import type { Principal } from '../access/principal.ts';
+import type { Principal } from '../access/principal/principal.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { findDestination } from '../outbound/destination.ts';

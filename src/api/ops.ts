@@ -1,27 +1,29 @@
-/** The console's API: the fate of messages, and what a message would become. It needs `hub/ops` and shows no stored content. */
+/**
+ * The console's API: the fate of messages, and what a message would become. It needs `hub/ops` and shows no stored content. Who looked at
+ * what is on record before it is answered, and what is changed before it is.
+ */
 import { Router, type Request, type Response } from 'express';
-import { requireOperator } from '../access/scope.ts';
-import type { Authenticator } from '../access/token.ts';
-import type { Tx } from '../db.ts';
+import type { AuditContext } from '../access/audit/audit.ts';
+import type { Strangers } from '../access/audit/strangers.ts';
+import { requireOperator } from '../access/principal/operator.ts';
+import type { Authenticator } from '../access/token/token.ts';
 import { Problem } from '../fhir/problem.ts';
-import {
-  everyMessage,
-  listMessages,
-  pageRowsDefault,
-  pageRowsMax,
-  parseStatus,
-  type MessageFilter,
-  type MessageLine,
-} from '../ingest/status.ts';
 import { messageBytesMax } from './hl7v2.ts';
 import { readBytes } from './incoming.ts';
-import { mapRoutes, replay, type Handle, type MapService } from './ops-maps.ts';
+import { accessRoutes } from './ops-access.ts';
+import { endpointRoutes, type EndpointService } from './ops-endpoints.ts';
+import { mapRoutes, type MapService } from './ops-maps.ts';
+import { messageRoutes, type MessageService } from './ops-messages.ts';
 import { outboundRoutes, type QueueOutbound } from './ops-outbound.ts';
+import { replayRoutes } from './ops-replay.ts';
+import type { OpsRoute } from './ops-route.ts';
 import type { Reporter } from './interaction.ts';
+import { watchRoutes } from './ops-watch.ts';
 import { answerOf, fhirJson, respond, type Answer } from './respond.ts';
 
-export interface OpsOptions extends MapService {
+export interface OpsOptions extends MapService, Omit<MessageService, 'database'>, Omit<EndpointService, 'database'> {
   readonly authenticator: Authenticator;
+  readonly strangers: Strangers;
   readonly report: Reporter;
   /** The Bundle these bytes would become, as JSON. @throws Problem for content that cannot be converted */
   preview(bytes: Uint8Array, endpoint: string | undefined): Promise<string>;
@@ -31,112 +33,86 @@ export interface OpsOptions extends MapService {
 
 export function opsRouter(options: OpsOptions): Router {
   const router = Router({ caseSensitive: true });
-  const serve =
-    (handle: Handle) =>
-    (request: Request, response: Response): void => {
-      void answerOperator(options, request, handle).then((answer) => respond(response, answer));
-    };
-  router.get(
-    '/messages',
-    serve((request, query) => answerMessages(options.database, request, query)),
-  );
-  router.post(
-    '/hl7v2/preview',
-    serve(async (request, query) => {
-      const bytes = await readBytes(request, messageBytesMax);
-      return {
-        status: 200,
-        contentType: fhirJson,
-        body: await options.preview(bytes, query.get('endpoint') ?? undefined),
-      };
-    }),
-  );
-  const routes = [...mapRoutes(options), ...outboundRoutes(options.database, options.send)];
-  for (const [method, path, handle] of routes) router[method](path, serve(handle));
-  router.post(
-    '/replay',
-    serve((_request, query) => replay(options.database, query, filterOf(query, replayParameters))),
-  );
+  const routes: readonly OpsRoute[] = [
+    ...messageRoutes(options),
+    ['post', '/hl7v2/preview', (request, query) => preview(options, request, query), { act: 'mend' }],
+    ...mapRoutes(options),
+    ...outboundRoutes(options.database, options.send),
+    ...accessRoutes(options.database),
+    ...endpointRoutes(options),
+    ...watchRoutes(options.database),
+    ...replayRoutes(options.database),
+  ];
+  for (const route of routes) {
+    const [method, path] = route;
+    router[method](path, (request: Request, response: Response): void => {
+      void answerOperator(options, request, route).then((answer) => respond(response, answer));
+    });
+  }
   return router;
 }
 
-async function answerOperator(
-  { authenticator, report }: OpsOptions,
-  request: Request,
-  handle: Handle,
-): Promise<Answer> {
-  const correlationId = crypto.randomUUID();
-  try {
-    const principal = await authenticator.authenticate(request.headers.authorization);
-    requireOperator(principal);
-    const [, query = ''] = request.url.split('?', 2);
-    return await handle(request, new URLSearchParams(query), principal);
-  } catch (error) {
-    if (!(error instanceof Problem)) report.failed(error, correlationId);
-    return answerOf(error, request.method === 'POST', correlationId);
-  }
-}
-
-/** As JSON a page; as NDJSON every message that matches, written as fast as the caller reads. */
-async function answerMessages(database: Tx, request: Request, query: URLSearchParams): Promise<Answer> {
-  const filter = filterOf(query);
-  const after = numberOf(query, 'after', 0);
-  if ((request.headers.accept ?? '').includes('application/x-ndjson')) {
-    const pages = everyMessage(database, filter, after);
-    return { status: 200, contentType: 'application/x-ndjson; charset=utf-8', chunks: toLines(pages) };
-  }
-  const limit = Math.min(numberOf(query, 'limit', pageRowsDefault), pageRowsMax);
-  const lines = await listMessages(database, filter, { after, limit });
-  const next = lines.length === limit ? lines.at(-1)?.id : undefined;
-  const body = JSON.stringify({ messages: lines, ...(next !== undefined && { after: next }) });
-  return { status: 200, contentType: 'application/json; charset=utf-8', body };
-}
-
-async function* toLines(pages: AsyncIterable<readonly MessageLine[]>): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((line) => `${JSON.stringify(line)}\n`).join('');
-}
-
-const filters = ['source', 'control-id', 'status', 'since', 'until', 'type', 'map-version'];
-const parameters: ReadonlySet<string> = new Set([...filters, 'after', 'limit']);
-const replayParameters: ReadonlySet<string> = new Set([...filters, 'unmapped', 'all']);
-
-/** @throws Problem value, not-supported: a filter that is not understood must not be taken for no filter */
-function filterOf(query: URLSearchParams, known = parameters): MessageFilter {
-  for (const name of query.keys()) {
-    if (!known.has(name)) {
-      throw new Problem('not-supported', 'unknown parameter', {
-        hint: `The parameters are ${[...known].join(', ')}.`,
-      });
-    }
-  }
-  const text = (name: string): string | undefined => query.get(name) ?? undefined;
-  const status = text('status');
+async function preview(options: OpsOptions, request: Request, query: URLSearchParams): Promise<Answer> {
+  const bytes = await readBytes(request, messageBytesMax);
   return {
-    source: text('source'),
-    controlId: text('control-id'),
-    type: text('type'),
-    mapVersion: text('map-version'),
-    since: instantOf(query, 'since'),
-    until: instantOf(query, 'until'),
-    ...(status === undefined ? {} : { status: parseStatus(status) }),
+    status: 200,
+    contentType: fhirJson,
+    body: await options.preview(bytes, query.get('endpoint') ?? undefined),
   };
 }
 
-function instantOf(query: URLSearchParams, name: string): Date | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime())) {
-    throw new Problem('value', `${name} is no instant`, {
-      expression: name,
-      hint: 'Write it as 2026-01-31T08:00:00Z.',
-    });
+async function answerOperator(
+  { authenticator, audit, strangers, report }: OpsOptions,
+  request: Request,
+  [
+    method,
+    ,
+    handle,
+    { act = method === 'get' ? 'view' : 'change', isView = method === 'get', interaction } = {},
+  ]: OpsRoute,
+): Promise<Answer> {
+  const correlationId = crypto.randomUUID();
+  let asked: AuditContext | undefined;
+  const record = async (outcome: 'success' | 'refused'): Promise<void> => {
+    if (asked !== undefined) await audit.record([{ context: asked, rows: 0, outcome }]);
+  };
+  try {
+    const principal = await authenticator.authenticate(request.headers.authorization, request);
+    const [, query = ''] = request.url.split('?', 2);
+    const parameters = new URLSearchParams(query);
+    const name = interaction ?? (isView ? 'ops-view' : 'ops-change');
+    asked = { principal, interaction: name, ...askedOf(request, parameters), correlationId, at: Date.now() };
+    requireOperator(principal, act);
+    if (!isView) await record('success');
+    const answer = await handle(request, parameters, principal, asked);
+    // What has a name of its own is on record already, with whose it was.
+    if (isView && interaction === undefined) await record('success');
+    return answer;
+  } catch (error) {
+    if (!(error instanceof Problem)) report.failed(error, correlationId);
+    const refused = await recordRefusal(error).catch((problem: unknown) => problem);
+    return answerOf(refused, request.method !== 'GET', correlationId);
   }
-  return at;
+
+  async function recordRefusal(error: unknown): Promise<unknown> {
+    const code = error instanceof Problem ? error.code : undefined;
+    if (code === 'login' || (code === 'forbidden' && asked === undefined))
+      strangers.refused({ query: pathOf(request), correlationId, address: request.socket.remoteAddress });
+    if (code === 'forbidden') await record('refused');
+    return error;
+  }
 }
 
-function numberOf(query: URLSearchParams, name: string, standard: number): number {
-  const text = query.get(name) ?? String(standard);
-  if (!/^\d{1,15}$/.test(text)) throw new Problem('value', `${name} is no number`, { expression: name });
-  return Number(text);
+/** The route, and the names of the parameters: what was asked for, without any of its values. */
+function askedOf(request: Request, parameters: URLSearchParams): Pick<AuditContext, 'query' | 'address'> {
+  const names = [...new Set(parameters.keys())].filter((name) => /^[a-z-]{1,32}$/.test(name)).slice(0, namesMax);
+  return {
+    query: names.length === 0 ? pathOf(request) : `${pathOf(request)}?${names.join('&')}`,
+    address: request.socket.remoteAddress,
+  };
 }
+
+/** More than any of the routes has. */
+const namesMax = 16;
+
+const pathOf = (request: Request): string => `${request.method} /ops${(request.route as { path: string }).path}`;

@@ -3,11 +3,14 @@
  * record before it is sent, and forgotten before the next is made.
  */
 import type { Part } from './interaction.ts';
+import { addDecided, receipted, receiptHeader, receiptOf } from './receipt.ts';
 import type { Answer } from './respond.ts';
 
 export interface PartsOptions {
   /** Resolves when what the part shows is on record. */
   readonly record: (part: Part) => Promise<void>;
+  /** What decided the answer that this one is part of. */
+  readonly decided: Set<string> | undefined;
   /** An error after the status has left. */
   readonly failed: (error: unknown) => void;
 }
@@ -16,19 +19,21 @@ export interface PartsOptions {
 export async function answerInParts(
   answer: Answer,
   parts: AsyncIterator<Part>,
-  { record, failed }: PartsOptions,
+  { decided: known, record, failed }: PartsOptions,
 ): Promise<Answer> {
   const first = await parts.next();
   if (first.done === true) return answer;
   await record(first.value);
+  let decided = addDecided(known, first.value.shown);
   const second = await parts.next();
-  if (second.done === true) return { ...answer, body: first.value.text };
+  if (second.done === true) return receipted({ ...answer, body: first.value.text }, decided);
   const { text } = first.value;
   async function* chunks(): AsyncGenerator<string> {
     yield text;
     try {
       for (let part = second; part.done !== true; part = await parts.next()) {
         if (part.value.shown.length > 0) await record(part.value);
+        decided = addDecided(decided, part.value.shown);
         yield part.value.text;
       }
     } catch (error) {
@@ -37,5 +42,7 @@ export async function answerInParts(
       throw error;
     }
   }
-  return { ...answer, chunks: chunks() };
+  // Known when all has left.
+  const trailers = (): Record<string, string> => (decided === undefined ? {} : { [receiptHeader]: receiptOf(decided) });
+  return { ...answer, chunks: chunks(), trailers };
 }

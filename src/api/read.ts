@@ -1,8 +1,8 @@
 /** read and vread. @see https://hl7.org/fhir/R4/http.html#read */
-import { isProjected, project } from '../access/minimum.ts';
-import { visibility } from '../access/predicate.ts';
-import type { Principal } from '../access/principal.ts';
-import { requireScope, requireWholeScope } from '../access/scope.ts';
+import { isProjected, project } from '../access/predicate/minimum.ts';
+import { visibility } from '../access/predicate/predicate.ts';
+import type { Principal } from '../access/principal/principal.ts';
+import { requireScope, requireWholeScope } from '../access/principal/scope.ts';
 import type { Tx } from '../db.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';

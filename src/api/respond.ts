@@ -6,6 +6,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { proofAlgorithms } from '../access/oauth/dpop.ts';
+import { Throttled } from '../access/rate/rates.ts';
 import { Problem, type ProblemCode, type ProblemDetail } from '../fhir/problem.ts';
 
 export interface Answer {
@@ -13,6 +15,8 @@ export interface Answer {
   readonly body?: string;
   /** Instead of a body, one that does not fit in memory. */
   readonly chunks?: AsyncIterable<string>;
+  /** Of chunks: header fields that are known when all of them have left. */
+  readonly trailers?: () => Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -117,6 +121,7 @@ export function issueOf(problem: Problem, severity: Issue['severity'] = 'error')
 }
 
 const retrySeconds = '1';
+const challenges = `Bearer realm="hub", error="invalid_token", DPoP algs="${proofAlgorithms.join(' ')}"`;
 
 /**
  * @param correlationId names the log line of what is our fault; the cause itself stays with us
@@ -130,10 +135,13 @@ export function answerOf(error: unknown, sendsResource: boolean, correlationId: 
   if (error.code === 'not-found' && !(error instanceof HttpProblem)) return { status, body: notFoundBody };
   const headers: Record<string, string> = {};
   // RFC 9110 section 11.6.1 wants the challenge; RFC 6750 section 3.1 the reason.
-  if (status === 401) headers['www-authenticate'] = 'Bearer realm="hub", error="invalid_token"';
+  // RFC 9449 section 7.1: which proofs are taken, beside bearer tokens.
+  if (status === 401) headers['www-authenticate'] = challenges;
   if (status === 403 && error.code === 'forbidden')
     headers['www-authenticate'] = 'Bearer realm="hub", error="insufficient_scope"';
-  if (status === 503 || status === 429) headers['retry-after'] = retrySeconds;
+  if (status === 503 || status === 429) {
+    headers['retry-after'] = error instanceof Throttled ? String(error.retrySeconds) : retrySeconds;
+  }
   // What is left of the body is not read; nothing else could come on this connection.
   if (status === 413) headers['connection'] = 'close';
   return {
@@ -157,7 +165,7 @@ export function respond(response: ServerResponse, answer: Answer): void {
   if (chunks !== undefined) {
     response.writeHead(status, { ...commonHeaders, 'content-type': contentType, ...headers });
     // An error half way cuts the answer: chunked encoding lets the caller see that it is not whole.
-    pipeline(chunks, response).catch(() => response.destroy());
+    pipeline(withTrailers(response, chunks, answer), response).catch(() => response.destroy());
     return;
   }
   if (body === undefined) {
@@ -178,6 +186,16 @@ export function respond(response: ServerResponse, answer: Answer): void {
     ...headers,
   });
   response.end(content);
+}
+
+/** The chunks, and behind the last what is only then known. @see https://www.rfc-editor.org/rfc/rfc9110#name-trailer-fields */
+export async function* withTrailers(
+  response: ServerResponse,
+  chunks: AsyncIterable<string>,
+  { trailers }: Answer,
+): AsyncGenerator<string> {
+  yield* chunks;
+  if (trailers !== undefined) response.addTrailers(trailers());
 }
 
 /** A short text leaves in one packet with its head; a long one is made bytes once, and not walked for its length and again to be sent. */

@@ -6,9 +6,16 @@ import type { ServedOperation, SystemInteraction, TypeInteraction } from '../fhi
 import type { Interaction } from './interaction.ts';
 import { auditEventRead, auditEventSearch, auditEventSearchByPost } from './audit-event.ts';
 import { historyOfInstance, historyOfSystem, historyOfType } from './history.ts';
+import { breakGlass, endBreakGlass } from './operations/break-glass.ts';
+import { consentRequests, declineConsent, requestConsent, requestState } from './operations/consent-request.ts';
+import { accessLog } from './operations/access-log.ts';
 import { docref } from './operations/docref.ts';
 import { encounterEverything, patientEverything } from './operations/everything.ts';
 import { expand } from './operations/expand.ts';
+import { eraseStatus } from './operations/erase-status.ts';
+import { erase, eraseCancel, eraseLift } from './operations/erase.ts';
+import { exportMe } from './operations/export-me.ts';
+import { explain } from './operations/explain.ts';
 import { groupExport, patientExport, systemExport } from './operations/export.ts';
 import { exportCancel, exportFile, exportStatus } from './operations/export-status.ts';
 import { lastn } from './operations/lastn.ts';
@@ -16,9 +23,13 @@ import { lookup } from './operations/lookup.ts';
 import { metaAdd, metaDelete } from './operations/meta-change.ts';
 import { meta } from './operations/meta.ts';
 import { isServedFor, operationRoutes, type OperationInteraction } from './operations/operation.ts';
+import { subscriptionEvents } from './operations/subscription-events.ts';
+import { subscriptionStatus } from './operations/subscription-status.ts';
+import { subscriptionToken } from './operations/subscription-token.ts';
 import { subsumes } from './operations/subsumes.ts';
 import { translate } from './operations/translate.ts';
 import { validate } from './operations/validate.ts';
+import { whoCanSee } from './operations/who-can-see.ts';
 import { validateCodeInSystem, validateCodeInValueSet } from './operations/validate-code.ts';
 import { conditionalPatch, patch } from './write/patch.ts';
 import { read, vread } from './read.ts';
@@ -75,6 +86,13 @@ export const operations: readonly OperationInteraction[] = [
   encounterEverything,
   lastn,
   docref,
+  explain,
+  whoCanSee,
+  requestConsent,
+  requestState,
+  consentRequests,
+  declineConsent,
+  accessLog,
   systemExport,
   patientExport,
   groupExport,
@@ -84,6 +102,16 @@ export const operations: readonly OperationInteraction[] = [
   validateCodeInSystem,
   subsumes,
   translate,
+  subscriptionStatus,
+  subscriptionEvents,
+  subscriptionToken,
+  breakGlass,
+  endBreakGlass,
+  erase,
+  eraseCancel,
+  eraseLift,
+  eraseStatus,
+  exportMe,
 ];
 
 export const routesOfOperations: readonly Route[] = operations.flatMap(operationRoutes);

@@ -2,8 +2,8 @@
  * What of a search this caller may ask: every parameter it reads, on every type on the way, tells as much as the element it
  * stands on. Which rows come of it is the predicate's.
  */
-import { mayFilter } from '../access/minimum.ts';
-import type { Principal } from '../access/principal.ts';
+import { mayFilter } from '../access/predicate/minimum.ts';
+import type { Principal } from '../access/principal/principal.ts';
 import { Problem } from '../fhir/problem.ts';
 import { paramsRead, type Branch, type Filter, type Include, type SearchRequest } from '../fhir/search.ts';
 

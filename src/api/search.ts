@@ -3,10 +3,10 @@
  *
  * @see https://hl7.org/fhir/R4/http.html#search
  */
-import { visibility } from '../access/predicate.ts';
-import type { Principal } from '../access/principal.ts';
-import { requireScope, requireScopeOfAny } from '../access/scope.ts';
-import { seenBy } from '../access/seen-by.ts';
+import { visibility } from '../access/predicate/predicate.ts';
+import type { Principal } from '../access/principal/principal.ts';
+import { requireScope, requireScopeOfAny } from '../access/principal/scope.ts';
+import { seenBy } from '../access/predicate/seen-by.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseSearch, parseSearchOfTypes, type SearchRequest } from '../fhir/search.ts';
@@ -57,6 +57,7 @@ async function planSearch({ facade, principal, incoming }: Call, query: string):
   const patients = patientsNamed(request);
   return {
     askedFor: patients,
+    question: seal.boundTo,
     query: parameters.map(([name]) => name).join('&'),
     isSnapshot: isAcross(request) || request.branches !== undefined || request.includes.length > 0,
     run: async (tx) => {

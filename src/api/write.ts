@@ -6,8 +6,8 @@
  * @see https://hl7.org/fhir/R4/http.html#update
  * @see https://hl7.org/fhir/R4/http.html#delete
  */
-import { ownerOf } from '../access/owner.ts';
-import { requireScope } from '../access/scope.ts';
+import { ownerOf } from '../access/predicate/owner.ts';
+import { requireScope } from '../access/principal/scope.ts';
 import type { Tx } from '../db.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -18,7 +18,8 @@ import { namesOf, readCondition } from './write/condition.ts';
 import { hasConsequences } from './write/consequences.ts';
 import { checkContentType, ifMatchOf, jsonOf, resourceMediaTypes, type Incoming } from './incoming.ts';
 import { asPrecondition, carryOut, type Intent, type Outcome } from './write/intent.ts';
-import type { Call, Interaction, Plan } from './interaction.ts';
+import type { Call, EntriesOf, Interaction, Plan, Result } from './interaction.ts';
+import type { Written } from '../store/row.ts';
 import { HttpProblem, ProblemList } from './respond.ts';
 import { resultOf } from './write/written.ts';
 
@@ -117,7 +118,7 @@ export const conditionalRemove = writeInteraction(
 
 /** Complete by itself, a write shares a transaction with those that arrive beside it; any other has one of its own. */
 export function planWrite(call: Call, intent: Intent): Plan {
-  const { facade, principal } = call;
+  const { principal } = call;
   const isTransaction =
     intent.condition !== undefined ||
     intent.kind === 'patch' ||
@@ -126,10 +127,8 @@ export function planWrite(call: Call, intent: Intent): Plan {
   return {
     isTransaction,
     ...(intent.condition === undefined ? {} : { query: namesOf(intent.condition) }),
-    run: async (tx) => {
-      const outcome = isTransaction ? await carryOutOne(tx, call, intent) : await share(facade, intent);
-      return resultOf(call, intent, outcome);
-    },
+    run: async (tx, entriesOf) =>
+      isTransaction ? resultOf(call, intent, await carryOutOne(tx, call, intent)) : share(call, intent, entriesOf),
   };
 }
 
@@ -138,14 +137,16 @@ async function carryOutOne(tx: Tx, call: Call, intent: Intent): Promise<Outcome>
   return outcome as Outcome;
 }
 
-async function share({ writer }: Call['facade'], intent: Intent): Promise<Outcome> {
+async function share(call: Call, intent: Intent, entriesOf: EntriesOf): Promise<Result> {
   const { kind, type, id, owner, ifVersion, isNew } = intent;
   const resource = intent.resource ?? { resourceType: type, id };
+  const resultFrom = (written: readonly Written[]): Result => resultOf(call, intent, { kind: 'written', written });
   try {
-    const written = await writer.write([
-      { kind: kind as 'create' | 'update' | 'delete', resource, owner, ifVersion, isNew },
-    ]);
-    return { kind: 'written', written };
+    const written = await call.facade.writer.write(
+      [{ kind: kind as 'create' | 'update' | 'delete', resource, owner, ifVersion, isNew }],
+      (rows) => entriesOf(resultFrom(rows)),
+    );
+    return { ...resultFrom(written), isRecorded: true };
   } catch (error) {
     throw error instanceof Problem ? asPrecondition(error) : error;
   }

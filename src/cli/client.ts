@@ -1,10 +1,20 @@
 /**
- * `hub client add | list | show | disable`: who gets tokens of this hub. Clients belong to the issuer, so the commands want the
+ * `hub client add | add-app | ticket | list | show | role | disable`: who gets tokens of this hub. Clients belong to the issuer, so the commands want the
  * HUB_PUBLIC_URL (or the port) that the hub runs with.
  */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { disableClient, listClients, readClient, registerClient, showClient } from '../access/client.ts';
+import {
+  disableClient,
+  listClients,
+  readClient,
+  registerClient,
+  revokeClientKey,
+  showClient,
+} from '../access/client/client.ts';
+import { parseOperatorRole, setClientRole } from '../access/principal/operator.ts';
+import { readApp, readAppScopes } from '../access/oauth/app.ts';
+import { makeTicket } from '../access/oauth/ticket.ts';
 import { addressesOf, readConfig } from '../config.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
@@ -16,16 +26,69 @@ export interface ClientOptions {
   readonly purpose: readonly string[];
   readonly scope: string;
   readonly jwks: string;
+  readonly network?: readonly string[];
 }
 
 export async function runClientAdd(
   id: string,
-  { purpose, jwks, ...options }: ClientOptions,
+  { purpose, jwks, network = [], ...options }: ClientOptions,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const keys = jwks === '-' ? await text(process.stdin) : await readFile(jwks, 'utf8').catch(unreadable);
+  const keys = await readKeys(jwks);
   await withDatabase(environment, async (database, issuer) => {
-    await registerClient(database, readClient({ ...options, issuer, id, purposes: purpose, jwks: keys }));
+    await registerClient(
+      database,
+      readClient({ ...options, issuer, id, purposes: purpose, jwks: keys, networks: network }),
+    );
+    console.log(JSON.stringify(await showClient(database, issuer, id)));
+  });
+}
+
+export interface AppOptions {
+  readonly name: string;
+  readonly redirectUri: readonly string[];
+  readonly scope: string;
+  readonly jwks?: string;
+  readonly dpop?: boolean;
+}
+
+export async function runClientAddApp(
+  id: string,
+  { jwks, redirectUri, dpop = false, ...options }: AppOptions,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  const keys = jwks === undefined ? undefined : await readKeys(jwks);
+  await withDatabase(environment, async (database, issuer) => {
+    const app = { ...options, issuer, id, redirectUris: redirectUri, jwks: keys, isDpopBound: dpop };
+    await registerClient(database, readApp(app));
+    console.log(JSON.stringify(await showClient(database, issuer, id)));
+  });
+}
+
+export interface TicketOptions {
+  readonly scope: string;
+  readonly hours?: string;
+}
+
+/** Prints the ticket and nothing else. */
+export async function runClientTicket({ scope, hours }: TicketOptions, environment: NodeJS.ProcessEnv): Promise<void> {
+  const scopes = readAppScopes(scope, '--scope');
+  await withDatabase(environment, async (database, issuer) => {
+    const request = { issuer, scopes, ...(hours === undefined ? {} : { hours: Number(hours) }) };
+    console.log(await makeTicket(database, request));
+  });
+}
+
+export async function runClientRevokeKey(id: string, kid: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  await withDatabase(environment, async (database, issuer) => {
+    await revokeClientKey(database, { issuer, id, kid });
+    console.log(JSON.stringify(await showClient(database, issuer, id)));
+  });
+}
+
+export async function runClientRole(id: string, role: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  await withDatabase(environment, async (database, issuer) => {
+    await setClientRole(database, { issuer, id, role: parseOperatorRole(role, 'ROLE') });
     console.log(JSON.stringify(await showClient(database, issuer, id)));
   });
 }
@@ -60,6 +123,10 @@ async function withDatabase(
   } finally {
     await storage.close();
   }
+}
+
+function readKeys(jwks: string): Promise<string> {
+  return jwks === '-' ? text(process.stdin) : readFile(jwks, 'utf8').catch(unreadable);
 }
 
 function unreadable(cause: Error): never {

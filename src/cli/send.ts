@@ -1,7 +1,7 @@
 /** `hub send` and `hub outbound`: messages to hospitals, into the queue of their destination, and what became of them. */
 import { userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
-import { openAudit } from '../access/audit.ts';
+import { openAudit } from '../access/audit/audit.ts';
 import { readConfig } from '../config.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';

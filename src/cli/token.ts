@@ -1,7 +1,7 @@
 /** `hub token`: a JWT of the hub's own issuer. The keys in the data directory are all it needs; no database, no hub. */
 import { randomUUID } from 'node:crypto';
-import { composeClaims, issueToken, presets, type Preset } from '../access/issue.ts';
-import { loadIssuerKeys } from '../access/keys.ts';
+import { composeClaims, issueToken, presets, type Preset } from '../access/token/issue.ts';
+import { loadIssuerKeys } from '../access/token/keys.ts';
 import { addressesOf, readConfig } from '../config.ts';
 import { Problem } from '../fhir/problem.ts';
 
@@ -13,6 +13,7 @@ export interface TokenOptions {
   readonly purpose?: readonly string[];
   readonly patient?: string;
   readonly fhirUser?: string;
+  readonly role?: string;
   readonly expires?: string;
 }
 

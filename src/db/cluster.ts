@@ -3,11 +3,12 @@
  * whether a server of an earlier process is still alive. Starting and watching the server is embedded.ts.
  */
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import {
   appendFile,
   chmod,
   chown,
+  cp,
   lstat,
   mkdir,
   readdir,
@@ -29,6 +30,8 @@ export interface Cluster {
   /** The PostgreSQL data directory. */
   readonly directory: string;
   readonly password: string;
+  /** Of the role that serves. It says nothing of the other one. */
+  readonly runTimePassword: string;
   /** Whether the server listens on a socket in its directory; otherwise on a loopback port. */
   readonly hasSocket: boolean;
 }
@@ -57,6 +60,7 @@ export async function openCluster(dataDir: string, binaries: Binaries, account: 
   return {
     directory,
     password,
+    runTimePassword: createHmac('sha256', password).update('run-time role').digest('base64url'),
     hasSocket: Buffer.byteLength(join(directory, `.s.PGSQL.${socketPort}`)) <= socketPathMax,
   };
 }
@@ -87,7 +91,7 @@ async function initialise(
       'hub',
       '--encoding=UTF8',
       '--locale=C',
-      '--auth-local=trust',
+      '--auth-local=scram-sha-256',
       '--auth-host=scram-sha-256',
       `--pwfile=${secret}`,
     ],
@@ -98,11 +102,41 @@ async function initialise(
     join(scratch, 'postgresql.conf'),
     `\n# Written by the hub at each start.\ninclude_if_exists = '${settingsFile}'\n`,
   );
+  await place(scratch, path, home, dataDir);
+}
+
+async function place(scratch: string, path: string, home: string, dataDir: string): Promise<void> {
   const target = home === dataDir ? path : join(home, 'pg');
   // Another process may have been faster: its cluster stays, ours goes.
   await rename(scratch, target).catch(ignore('ENOTEMPTY', 'EEXIST'));
   await rm(scratch, { recursive: true, force: true });
   if (target !== path) await symlink(target, path).catch(ignore('EEXIST'));
+}
+
+/**
+ * Makes the cluster of a data directory that has none from the files of another.
+ * @throws Problem conflict when it has one
+ */
+export async function adoptCluster(from: string, dataDir: string, account: Account | undefined): Promise<void> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, 'pg');
+  if (await exists(join(path, 'PG_VERSION'))) {
+    throw new Problem('conflict', 'the data directory has a database already', {
+      hint: 'Name an empty HUB_DATA_DIR: nothing is ever overwritten.',
+    });
+  }
+  const home = await findHome(dataDir, account);
+  await removeLeftovers(home);
+  const scratch = join(home, `pg.init-${process.pid}`);
+  await rm(scratch, { recursive: true, force: true });
+  await cp(from, scratch, { recursive: true });
+  await chmod(scratch, 0o700);
+  if (account) {
+    const all = await readdir(scratch, { recursive: true });
+    for (const file of [scratch, ...all.map((name) => join(scratch, name))])
+      await chown(file, account.uid, account.gid);
+  }
+  await place(scratch, path, home, dataDir);
 }
 
 /** initdb says in one line why: no account for the user id, no space, a directory on a file system without permissions. */
@@ -140,6 +174,9 @@ async function removeLeftovers(home: string): Promise<void> {
 }
 
 const settingsFile = 'hub.conf';
+const accessFile = 'hub-hba.conf';
+/** Of clusters of earlier versions the socket asked for no password, so that whoever reached it was whom they said. */
+const access = 'local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n';
 
 export interface ClusterSettings {
   readonly isDurable: boolean;
@@ -165,6 +202,8 @@ export async function writeSettings(
     // Statements are short and planned once; compiling them costs more than it saves.
     jit: 'off',
     timezone: 'UTC',
+    hba_file: join(cluster.directory, accessFile),
+    password_encryption: 'scram-sha-256',
     // The server's log never quotes a row: DETAIL and the failing statement hold patient data.
     log_error_verbosity: 'terse',
     log_min_error_statement: 'panic',
@@ -172,10 +211,14 @@ export async function writeSettings(
     ...(settings.isDurable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
   const text = Object.entries(values).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`);
-  const file = join(cluster.directory, settingsFile);
-  // Two starts of one process may write it at the same moment.
+  await replaceFile(join(cluster.directory, accessFile), access, account);
+  await replaceFile(join(cluster.directory, settingsFile), text.join(''), account);
+}
+
+/** Two starts of one process may write it at the same moment. */
+async function replaceFile(file: string, text: string, account: Account | undefined): Promise<void> {
   const scratch = `${file}.${randomUUID()}`;
-  await writeFile(scratch, text.join(''), { mode: 0o600 });
+  await writeFile(scratch, text, { mode: 0o600 });
   if (account) await chown(scratch, account.uid, account.gid);
   await rename(scratch, file);
 }

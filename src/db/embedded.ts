@@ -4,7 +4,7 @@
  * on the same directory shares it), started again when it dies, stopped by the last hub process that leaves.
  */
 import { spawn } from 'node:child_process';
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open as openFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,10 @@ import {
 } from './cluster.ts';
 
 export interface Embedded {
+  /** Of the superuser of the cluster, who owns what migrations make. */
   readonly url: string;
+  /** Of the role by which the hub serves: it owns nothing, and has the rights it is given (run-time-role.ts). */
+  readonly runTimeUrl: string;
   /** Closes our part; stops the server unless another hub process is still connected. */
   stop(): Promise<void>;
 }
@@ -51,18 +54,22 @@ const restartPauseMaxMs = 30_000;
 const fastStopMs = 6_000;
 const logBytesMax = 10_000_000;
 const supervisorName = 'hub-supervisor';
+export const runTimeRole = 'hub_run';
+/** Any fixed number, of those who make the role at the same moment. */
+const roleLockKey = 7_242_032;
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const account = await serverAccount();
   const binaries = await findBinaries(account);
   const cluster = await openCluster(options.dataDir, binaries, account);
   const port = cluster.hasSocket ? socketPort : await rememberedPort(options.dataDir, cluster);
-  const url = cluster.hasSocket
-    ? `postgres://hub@${encodeURIComponent(cluster.directory)}:${port}/postgres`
-    : `postgres://hub:${cluster.password}@127.0.0.1:${port}/postgres`;
-  const server = new Server({ ...options, account, binaries, cluster, port, url });
+  const host = cluster.hasSocket ? encodeURIComponent(cluster.directory) : '127.0.0.1';
+  const urlOf = (role: string, password: string): string => `postgres://${role}:${password}@${host}:${port}/postgres`;
+  const url = urlOf('hub', cluster.password);
+  const runTimeUrl = urlOf(runTimeRole, cluster.runTimePassword);
+  const server = new Server({ ...options, account, binaries, cluster, port, url, runTimeUrl });
   await server.start();
-  return { url, stop: () => server.stop() };
+  return { url, runTimeUrl, stop: () => server.stop() };
 }
 
 interface ServerOptions extends EmbeddedOptions {
@@ -71,6 +78,7 @@ interface ServerOptions extends EmbeddedOptions {
   readonly cluster: Cluster;
   readonly port: number;
   readonly url: string;
+  readonly runTimeUrl: string;
 }
 
 /** Holds one connection for as long as it lives: its end tells at once that the server is gone. */
@@ -132,26 +140,37 @@ class Server {
     }
   }
 
+  /** As the role that serves, so that no connection of a running hub is the owner's. */
   async #connect(): Promise<boolean> {
-    const client = new pg.Client({
-      connectionString: this.#options.url,
-      application_name: supervisorName,
-      connectionTimeoutMillis: 5_000,
-      keepAlive: true,
-    });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.query('select 1');
-    } catch {
-      await client.end().catch(() => undefined);
-      return false;
-    }
+    const { runTimeUrl } = this.#options;
+    const client = (await open(runTimeUrl)) ?? ((await this.#makeRole()) ? await open(runTimeUrl) : undefined);
+    if (client === undefined) return false;
     this.#watch = client;
     client.once('end', () => {
       if (!this.#isStopping) this.#reviving = this.#revive();
     });
     return true;
+  }
+
+  /** A cluster made by an earlier version, or just now, does not have it. False: the server does not answer. */
+  async #makeRole(): Promise<boolean> {
+    const { url, cluster } = this.#options;
+    const owner = await open(url);
+    if (owner === undefined) return false;
+    try {
+      await owner.query('begin');
+      await owner.query(`select pg_advisory_xact_lock(${roleLockKey})`);
+      const { rowCount } = await owner.query(`select from pg_roles where rolname = '${runTimeRole}'`);
+      const verb = rowCount === 0 ? 'create' : 'alter';
+      // Our own base64url: nothing to escape.
+      await owner.query(
+        `${verb} role ${runTimeRole} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password '${cluster.runTimePassword}'`,
+      );
+      await owner.query('commit');
+      return true;
+    } finally {
+      await owner.end();
+    }
   }
 
   async #revive(): Promise<void> {
@@ -170,7 +189,7 @@ class Server {
   async #spawn(): Promise<void> {
     const { account, binaries, cluster, port } = this.#options;
     await writeSettings(cluster, { isDurable: this.#options.isDurable ?? true, port }, account);
-    const log = await open(this.#logFile, (await sizeOf(this.#logFile)) > logBytesMax ? 'w' : 'a', 0o600);
+    const log = await openFile(this.#logFile, (await sizeOf(this.#logFile)) > logBytesMax ? 'w' : 'a', 0o600);
     // Detached: Ctrl-C in a terminal reaches the whole process group, and the hub must answer what is open first.
     const child = spawn(join(binaries.bin, 'postgres'), ['-D', cluster.directory], {
       env: serverEnvironment(binaries.lib),
@@ -207,6 +226,25 @@ class Server {
         hint: `Read ${this.#logFile}, or set DATABASE_URL to another PostgreSQL.`,
       },
     );
+  }
+}
+
+/** Undefined: the server does not answer, or does not let us in. */
+async function open(url: string): Promise<pg.Client | undefined> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: supervisorName,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return client;
+  } catch {
+    await client.end().catch(() => undefined);
+    return undefined;
   }
 }
 

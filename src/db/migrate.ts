@@ -10,7 +10,7 @@ import { Problem } from '../fhir/problem.ts';
 
 const directory = join(import.meta.dirname, '..', '..', 'migrations');
 /** Any fixed number: the key of the lock that migrating processes share. */
-const lockKey = 7_242_024;
+export const lockKey = 7_242_024;
 /** A host that does not answer by then is down, or behind a wall. */
 const connectMs = 10_000;
 const majorMin = 15;
@@ -39,10 +39,8 @@ export async function migrate(url: string): Promise<string[]> {
 }
 
 async function isUpToDate(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMs });
-  await client.connect().catch(unreachable);
+  const client = await connect(url);
   try {
-    await requireVersion(client);
     const { rows } = await client.query<{ name: string }>('select name from knex_migrations order by name');
     const wanted = await migrationNames();
     return rows.length === wanted.length && rows.every((row, index) => row.name === wanted[index]);
@@ -53,6 +51,17 @@ async function isUpToDate(url: string): Promise<boolean> {
   } finally {
     await client.end();
   }
+}
+
+/** @throws Problem transient, or not-supported for a server that is too old */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMs });
+  await client.connect().catch(unreachable);
+  await requireVersion(client).catch(async (error: unknown) => {
+    await client.end();
+    throw error;
+  });
+  return client;
 }
 
 /** The server's own words name host, user or database, never the password. */
@@ -78,7 +87,7 @@ async function requireVersion(client: pg.Client): Promise<void> {
   });
 }
 
-async function migrationNames(): Promise<string[]> {
+export async function migrationNames(): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name.endsWith('.sql')).toSorted();
 }
 

@@ -43,11 +43,15 @@ export function join(parts: readonly Sql[], separator: string): Sql {
 }
 
 /**
- * An array as PostgreSQL reads it, for a parameter that is cast to text[]: made once where the driver would do it at each use.
+ * An array as PostgreSQL reads it, for a parameter that is cast to an array: made once where the driver would do it at each use.
  * @see https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO
  */
-export function textArray(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+export function textArray(values: readonly (string | number | null)[]): string {
+  return `{${values.map(elementOf).join(',')}}`;
+}
+
+function elementOf(value: string | number | null): string {
+  return value === null ? 'NULL' : `"${String(value).replace(/["\\]/g, String.raw`\$&`)}"`;
 }
 
 /**
@@ -59,7 +63,7 @@ export function plannedAnew(query: Sql): Sql {
 }
 
 /** A value that a statement binds once, however often it stands there: see {@link shared}. */
-class Shared {
+export class Shared {
   readonly value: unknown;
   constructor(value: unknown) {
     this.value = value;
@@ -72,6 +76,27 @@ class Shared {
  */
 export function shared(value: unknown): Shared {
   return new Shared(value);
+}
+
+/** A value by which statements of one text may differ and still be asked as one: see {@link varying}. */
+export class Varying extends Shared {
+  declare readonly value: string | number | null;
+  /** Of which PostgreSQL gets a list of such values. */
+  readonly type: VaryingType;
+  constructor(value: string | number | null, type: VaryingType) {
+    super(value);
+    this.type = type;
+  }
+}
+
+export type VaryingType = 'int2' | 'int4' | 'int8' | 'float8' | 'text' | 'timestamptz';
+
+/**
+ * To be put in a hole like the value itself, and bound once as {@link shared} is. Statements that differ in such values alone
+ * can be asked as one (together.ts): so nothing that says who asks may be one.
+ */
+export function varying(value: string | number | null, type: VaryingType): Varying {
+  return new Varying(value, type);
 }
 
 export interface Statement {
@@ -96,12 +121,20 @@ export function render(query: Sql): Statement {
   return { text, values: parameters.values, name, isRead };
 }
 
+/** Where the text of a statement stands among those that are known, and what is in its holes, in order. */
+export function layOut(query: Sql): { readonly shape: Shape; readonly holes: readonly unknown[] } {
+  const parameters = new Parameters();
+  return { shape: find(query, shapes, parameters), holes: parameters.holes };
+}
+
 class Parameters {
   readonly values: unknown[] = [];
+  readonly holes: unknown[] = [];
   readonly #places = new Map<Shared, number>();
 
   /** @returns n of its `$n` */
   bind(value: unknown): number {
+    this.holes.push(value);
     if (!(value instanceof Shared)) return this.values.push(value);
     const place = this.#places.get(value) ?? this.values.push(value.value);
     this.#places.set(value, place);
@@ -110,7 +143,7 @@ class Parameters {
 }
 
 /** A place in the tree of known shapes; the fragments of a statement, in order, lead from the root to its text. */
-interface Shape {
+export interface Shape {
   readonly next: Map<unknown, Shape>;
   rendered?: { readonly text: string; readonly name: string | undefined; readonly isRead: boolean };
 }
@@ -129,6 +162,8 @@ function find(part: Sql, from: Shape, parameters: Parameters): Shape {
   let at = step(from, part.shape);
   for (const value of part.values) {
     at = value instanceof Sql ? find(value, at, parameters) : step(at, parameters.bind(value));
+    // No text of raw() begins with a NUL, so none is mistaken for this.
+    if (value instanceof Varying) at = step(at, `\0${value.type}`);
   }
   return at;
 }

@@ -5,10 +5,10 @@
  * Rows are taken as they were at the transaction time. Collecting begins when every transaction that could still write a row of
  * before that time has ended: nothing of before can appear behind it.
  */
-import { grantingPatients, ownPatients, populationStart } from '../access/population.ts';
-import { visibility } from '../access/predicate.ts';
-import { isSource } from '../access/principal.ts';
-import { seenBy } from '../access/seen-by.ts';
+import { grantingPatients, ownPatients, populationStart } from '../access/predicate/population.ts';
+import { visibility } from '../access/predicate/predicate.ts';
+import { isSource } from '../access/principal/principal.ts';
+import { seenBy } from '../access/predicate/seen-by.ts';
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';

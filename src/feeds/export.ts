@@ -6,13 +6,13 @@
  * @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html
  */
 import { randomUUID } from 'node:crypto';
-import { readPrincipal, writePrincipal } from '../access/principal-text.ts';
-import type { Principal } from '../access/principal.ts';
+import { readPrincipal, writePrincipal } from '../access/principal/text.ts';
+import type { Principal } from '../access/principal/principal.ts';
 import type { Database, Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { ExportPosition } from '../store/export.ts';
-import type { PopulationPosition } from '../access/population.ts';
+import type { PopulationPosition } from '../access/predicate/population.ts';
 import { timestampOf } from '../store/params/date.ts';
 
 /** What a client asks for, checked. */
@@ -178,13 +178,22 @@ export async function findExport(db: Tx, id: string, client: string): Promise<Ex
   return row && toJob(row);
 }
 
-/** Remembers that the client asked how far it is. @returns false when it asked less than `pauseMs` ago */
+/**
+ * Remembers that the client asked how far it is; not while a step holds the job, which may take seconds: who asks is answered at once.
+ * @returns false when it asked less than `pauseMs` ago
+ */
 export async function notePoll(db: Tx, id: string, pauseMs: number): Promise<boolean> {
-  const rows = await db.query(sql`
-    update export_job set polled_at = clock_timestamp() where id = ${id}::uuid
-      and (polled_at is null or polled_at <= clock_timestamp() - ${pauseMs} * interval '1 ms')
-    returning 1 as one`);
-  return rows.length > 0;
+  const [asked] = await db.query<{ is_patient: boolean }>(sql`
+    with asked as (
+      select coalesce(polled_at <= clock_timestamp() - ${pauseMs} * interval '1 ms', true) as is_patient
+      from export_job where id = ${id}::uuid
+    ), free as (
+      select id from export_job where id = ${id}::uuid for no key update skip locked
+    ), noted as (
+      update export_job job set polled_at = clock_timestamp() from free, asked where job.id = free.id and asked.is_patient
+    )
+    select is_patient from asked`);
+  return asked?.is_patient ?? true;
 }
 
 /** Ends collecting and forgets what was collected. @returns false when there is none of this client */

@@ -64,3 +64,22 @@ export async function readOutbox(db: Tx, after: string, entriesMax: number): Pro
     cursor: `${row.transaction_id}/${row.sequence}`,
   }));
 }
+
+/** Of one statement: some tens of milliseconds. */
+const sweptRows = 10_000;
+/** Of one sweep; what is left goes in the next. */
+const sweepsMax = 1_000;
+
+/** What all subscriptions were told of, after a week: by then nobody looks why something was told. */
+export async function sweepOutbox(db: Tx): Promise<void> {
+  for (let sweep = 0; sweep < sweepsMax; sweep++) {
+    const gone = await db.query(sql`
+      delete from outbox o using (
+        select transaction_id, sequence from outbox
+        where committed_at < now() - interval '7 days'
+          and (transaction_id, sequence) <= (select transaction_id, sequence from subscription_feed)
+        order by transaction_id, sequence limit ${sweptRows}) past
+      where o.transaction_id = past.transaction_id and o.sequence = past.sequence returning o.sequence`);
+    if (gone.length < sweptRows) return;
+  }
+}

@@ -40,6 +40,10 @@ export interface ServedType {
   readonly profiles?: readonly string[];
   /** Its search takes `_include` and `_revinclude`. */
   readonly includes?: boolean;
+  /** Canonical URLs of the topics that one can subscribe to. */
+  readonly topics?: readonly string[];
+  /** Its search takes these parameters alone. */
+  readonly searchParams?: ReadonlySet<string>;
 }
 
 export interface Capability {
@@ -56,8 +60,10 @@ export interface Capability {
   readonly operations?: readonly ServedOperation[];
   /** Canonical URLs of the statements of guides that the server meets. */
   readonly instantiates?: readonly string[];
+  /** Where notifications over a websocket are had. */
+  readonly websocket?: string;
   /** `{base}/oauth/...` for SMART; omitted when the server has no authorization server to name. */
-  readonly oauth?: { readonly token: string; readonly authorize?: string };
+  readonly oauth?: Readonly<Record<string, string>>;
 }
 
 export function buildCapability(capability: Capability): AnyResource {
@@ -80,6 +86,7 @@ export function buildCapability(capability: Capability): AnyResource {
     ...listed('patchFormat', capability.patchFormats ?? []),
     rest: [
       {
+        ...listed('extension', capability.websocket === undefined ? [] : [websocketExtension(capability.websocket)]),
         mode: 'server',
         security: describeSecurity(capability.oauth),
         resource: types,
@@ -108,9 +115,12 @@ function describeType(type: string, served: ServedType): object {
   const { conditional = [] } = served;
   const isSearched = served.interactions.includes('search-type');
   const params = isSearched
-    ? [...searchParams(type).values()].filter((param) => isSearchable(param) && param.isPartial !== true)
+    ? [...searchParams(type).values()]
+        .filter((param) => isSearchable(param) && param.isPartial !== true)
+        .filter(({ code }) => served.searchParams?.has(code) ?? true)
     : [];
   return {
+    ...listed('extension', (served.topics ?? []).map(topicExtension)),
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
     ...listed('supportedProfile', served.profiles ?? []),
@@ -126,6 +136,17 @@ function describeType(type: string, served: ServedType): object {
     ...listed('searchParam', params.map(describeParam)),
     ...listed('operation', served.operations ?? []),
   };
+}
+
+/** @see https://hl7.org/fhir/R4/extension-capabilitystatement-websocket.html */
+function websocketExtension(valueUri: string): object {
+  return { url: 'http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket', valueUri };
+}
+
+/** @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-capabilitystatement-subscriptiontopic-canonical.html */
+function topicExtension(valueCanonical: string): object {
+  const guide = 'http://hl7.org/fhir/uv/subscriptions-backport';
+  return { url: `${guide}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical`, valueCanonical };
 }
 
 function describeParam(param: SearchParam): object {

@@ -9,6 +9,7 @@ import { indexLeaf, type IndexContext } from './index/values.ts';
 import type { IndexEntry } from './index/entry.ts';
 import { compilePath, joinVisits, type Visit } from './index/path.ts';
 import { searchParam } from './params.ts';
+import { localReference } from './reference.ts';
 import type { AnyResource } from './types.ts';
 
 export interface Patients {
@@ -39,6 +40,35 @@ export function patientsOf(resource: AnyResource): Patients {
   }
   const [primary, ...others] = found;
   return { ...(primary === undefined ? {} : { primary }), others };
+}
+
+export interface Place {
+  /** In whose compartment the resource lives; undefined outside of any. */
+  readonly patient: string | undefined;
+  /** Every other patient it refers to. */
+  readonly others: readonly string[];
+}
+
+/**
+ * The compartment of R4 decides where a resource lives. Beyond it every reference to a Patient counts, wherever it stands
+ * (Device.patient, Observation.focus, an extension): all of them must permit (LEAKS 14).
+ */
+export function placeOf(resource: AnyResource): Place {
+  const { primary, others } = patientsOf(resource);
+  if (resource.resourceType === 'Patient') return { patient: primary, others: [] };
+  const found = new Set(primary === undefined ? others : [primary, ...others]);
+  collectPatients(resource, found);
+  const [patient, ...rest] = found;
+  return { patient, others: rest };
+}
+
+function collectPatients(value: object, found: Set<string>): void {
+  for (const child of Object.values(value) as unknown[]) {
+    if (typeof child !== 'object' || child === null) continue;
+    const reference = localReference(child);
+    if (reference?.type === 'Patient') found.add(reference.id);
+    collectPatients(child, found);
+  }
 }
 
 function collect(resource: AnyResource, found: Set<string>): void {

@@ -72,3 +72,46 @@ function formatHex(hex: string, bucket: number | undefined): string {
 const [dash, version8, nine] = [45, 56, 57];
 const variants = '89ab';
 const hexDigits = '0123456789abcdef';
+
+/** A server whose resources the hub takes over: whose they are, and by which URL their ids are told from those of others. */
+export interface Source {
+  /** `Organization/x`. */
+  readonly organization: string;
+  /** Without a slash at the end. */
+  readonly base: string;
+}
+
+/**
+ * The source of what a pulled or pushed endpoint brings: `config.source`, else the server's base URL `config.base`, else the endpoint
+ * itself. Two ways to one server (REST and bulk) are one source when they name one URL.
+ */
+export function sourceOf(endpoint: {
+  readonly name: string;
+  readonly organization: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}): Source {
+  const { source, base } = endpoint.config;
+  const named = [source, base].find((value) => typeof value === 'string' && value !== '') as string | undefined;
+  return {
+    organization: endpoint.organization,
+    base: named?.replace(/\/+$/, '') ?? `urn:health-record-hub:endpoint:${endpoint.name}`,
+  };
+}
+
+/** Of all ids that follow from a source's own: a random UUID, fixed for ever. */
+const sourceNamespace = Buffer.from('5b0f4a3e1c7d4b0e9a52d7c3f08e6b19', 'hex');
+
+/**
+ * The hub's id of a source's resource: a UUID of version 5, so that a reference to it can be rewritten before it has come. Not of minted
+ * form: its row has a locator, unless it is a Patient.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9562#section-5.5
+ */
+export function sourceId({ organization, base }: Source, type: string, id: string): string {
+  const name = [organization, base, type, id].map(keyPart).join('');
+  const digest = hash('sha1', Buffer.concat([sourceNamespace, Buffer.from(name)]), 'buffer');
+  digest.writeUInt8((digest.readUInt8(6) & 0x0f) | 0x50, 6);
+  digest.writeUInt8((digest.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = digest.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

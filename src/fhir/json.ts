@@ -92,6 +92,15 @@ export function parseReceivedJson(text: string): unknown {
   return value;
 }
 
+/**
+ * As `parseJson`, for what is no resource: numbers are JavaScript's.
+ * @throws Problem structure, as `parseJson`
+ */
+export function parsePlainJson(text: string): unknown {
+  scan(text);
+  return plainNumbers(parse(text, false));
+}
+
 function parse(text: string, needsRaw: boolean): unknown {
   try {
     const isPlain = !needsRaw && !mayReachPrototype.test(text);
@@ -189,7 +198,7 @@ export function copyJson(value: unknown): unknown {
 }
 
 /** Index of the quote that closes the string opened at `start`; the text's end when none does. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end >= 0) {
     let backslashes = 0;

@@ -28,16 +28,47 @@ const attributePattern = /([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 /** Deeper than any document's layout; a bound for those who render it. */
 const depthMax = 128;
 
+/** XML 1.0 section 4.1: a reference is one of the five entities of XML, or the number of a character; an ampersand is nothing else. */
+const referencePattern = /&(?:(?:amp|lt|gt|quot|apos);|#(\d{1,7});|#x([0-9A-Fa-f]{1,6});)?/g;
+
+function referenceProblem(text: string): string | undefined {
+  if (!text.includes('&')) return undefined;
+  for (const [reference, decimal, hex] of text.matchAll(referencePattern)) {
+    if (reference === '&') return 'an & that begins no reference of XML: write &amp;, and &#160; for &nbsp;';
+    const code = decimal === undefined ? (hex === undefined ? undefined : Number.parseInt(hex, 16)) : Number(decimal);
+    if (code !== undefined && (code > 0x10ffff || notXml.test(String.fromCodePoint(code))))
+      return 'a reference to what is no character of XML';
+  }
+  return undefined;
+}
+
+/** XML 1.0 section 2.2: control characters, halves of surrogate pairs, and two that are no characters. */
+// oxlint-disable-next-line no-control-regex -- those characters are the rule
+const notXml = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u;
+
+/**
+ * A narrative as browsers read it, for those who send no XML: an ampersand that begins no reference is one, and `&nbsp;` is the blank that it
+ * means. Other names of HTML are shown as they were written.
+ */
+export function mendReferences(div: string): string {
+  return div.replace(/&(?!(?:amp|lt|gt|quot|apos);|#\d+;|#x[0-9A-Fa-f]+;)(nbsp;)?/g, (_all, blank?: string) =>
+    blank === undefined ? '&amp;' : '&#160;',
+  );
+}
+
 /** Why a `div` is no acceptable narrative; undefined when it is. Linear in its length. */
 export function narrativeProblem(div: string): string | undefined {
   const open: string[] = [];
   let hasContent = false;
   let isClosed = false;
   let at = 0;
+  if (notXml.test(div)) return 'a character that XML does not have';
   while (at < div.length) {
     if (div.startsWith('<!--', at)) {
-      const close = div.indexOf('-->', at + 4);
+      const close = div.indexOf('--', at + 4);
       if (close < 0) return 'a comment is not closed';
+      // XML 1.0 section 2.5.
+      if (div[close + 2] !== '>') return 'a comment holds no two hyphens';
       at = close + 3;
     } else if (div[at] === '<') {
       if (isClosed) return 'a narrative is one div';
@@ -51,7 +82,12 @@ export function narrativeProblem(div: string): string | undefined {
       at = tagPattern.lastIndex;
     } else {
       const next = div.indexOf('<', at);
-      const isText = div.slice(at, next < 0 ? div.length : next).trim() !== '';
+      const text = div.slice(at, next < 0 ? div.length : next);
+      const problem = referenceProblem(text);
+      if (problem !== undefined) return problem;
+      // XML 1.0 section 2.4.
+      if (text.includes(']]>')) return 'text holds no ]]>: write ]]&gt;';
+      const isText = text.trim() !== '';
       if (isText && open.length === 0) return 'a narrative is one div';
       hasContent ||= isText;
       at = next < 0 ? div.length : next;
@@ -68,8 +104,12 @@ function checkTag(tag: RegExpExecArray, open: string[]): string | undefined {
   if (!elements.has(name)) return 'an element that a narrative may not hold';
   if (open.length === 0 && name !== 'div') return 'a narrative is one div';
   if (open.length >= depthMax) return 'elements nest too deep';
+  const named = new Set<string>();
   for (const [, attribute, double, single] of attributeText.matchAll(attributePattern)) {
-    const problem = attributeProblem(attribute as string, double ?? single ?? '');
+    const value = double ?? single ?? '';
+    if (named.has(attribute as string)) return 'an attribute that stands twice';
+    named.add(attribute as string);
+    const problem = referenceProblem(value) ?? attributeProblem(attribute as string, value);
     if (problem !== undefined) return problem;
   }
   if (selfClosing !== '/') open.push(name);

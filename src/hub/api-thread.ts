@@ -1,27 +1,28 @@
 /** One API thread: the facade on the hub's port, everything else passed on to the main thread. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Registry } from 'prom-client';
-import { openAudit } from '../access/audit.ts';
+import { openAudit } from '../access/audit/audit.ts';
 import { isFhir } from '../api/fhir.ts';
 import { listenHttp, stopGraceMs } from '../api/server.ts';
 import { openDatabase } from '../db.ts';
 import { followIndex } from '../store/index-revision.ts';
+import { followLabels } from '../store/labels/current.ts';
 import { followProfiles } from '../store/profiles.ts';
 import type { ApiOrder, ApiReport, ApiThreadData } from './api-threads.ts';
 import { openFacade } from './facade.ts';
 import { openLog } from './log.ts';
 import { openRequestMetrics } from './metrics.ts';
-import { passOn } from './pass-on.ts';
+import { passOn, passUpgradeOn } from './pass-on.ts';
 
 const { config, addresses, url, port, doorway } = workerData as ApiThreadData;
 const report = (message: ApiReport): void => parentPort?.postMessage(message);
 
 const database = openDatabase({ url, applicationName: 'hub-api' });
 const auditDatabase = openDatabase({ url, poolMax: 1, pipelines: 1, applicationName: 'hub-audit' });
-const index = await followIndex(database);
-const audit = openAudit(auditDatabase);
+const [index, labels] = await Promise.all([followIndex(database), followLabels(database)]);
 const counted = new Registry();
-const { observeRequest } = openRequestMetrics(counted);
+const metrics = openRequestMetrics(counted);
+const audit = openAudit(auditDatabase, { observe: metrics.observeAudit });
 const log = openLog(config.logLevel);
 const profiles = await followProfiles(database, (error) => log.error({ error }, 'profiles not read'));
 const facade = await openFacade({
@@ -31,7 +32,7 @@ const facade = await openFacade({
   audit,
   log,
   profiles,
-  observe: observeRequest,
+  metrics,
 });
 const elsewhere = passOn(doorway);
 const listener = await listenHttp({
@@ -39,6 +40,7 @@ const listener = await listenHttp({
   port,
   isShared: true,
   handler: (request, response) => (isFhir(request.url ?? '') ? facade.listener : elsewhere)(request, response),
+  upgrade: passUpgradeOn(doorway),
 });
 
 async function close(): Promise<void> {
@@ -46,6 +48,7 @@ async function close(): Promise<void> {
   profiles.close();
   await audit.close();
   index.close();
+  labels.close();
   await Promise.all([database.close(), auditDatabase.close()]);
   parentPort?.close();
 }

@@ -1,7 +1,10 @@
-/** HL7v2 bytes -> drafts: the parser and the compiled maps joined. Pure after opening: the same bytes give the same drafts. */
+/** Bytes as they came -> drafts, by the kind of their endpoint: of HL7v2 the parser and the compiled maps joined. Pure after opening: the same bytes give the same drafts. */
 import { join } from 'node:path';
+import { convertDevice } from '../../adapters/device/convert.ts';
+import { convertResource } from '../../adapters/fhir/convert.ts';
 import { readMessage } from '../../adapters/hl7v2/read.ts';
 import { checkStructure, type StructureIssue } from '../../adapters/hl7v2/structure.ts';
+import type { EndpointKind } from '../ingest/contract.ts';
 import type { MapContext, MappedMessage } from '../mapping/message/draft.ts';
 import { compileLibrary, type Maps } from '../mapping/maps.ts';
 import type { Hl7Message } from '../mapping/message.ts';
@@ -18,10 +21,14 @@ export async function reportStructure(bytes: Uint8Array, charset?: string): Prom
 /** What conversion must know of the endpoint a message came through. */
 export interface ConversionSource {
   readonly name: string;
+  /** Absent: HL7v2. */
+  readonly kind?: EndpointKind;
   /** `Organization/x`. */
   readonly organization: string;
   readonly charset?: string;
   readonly zone?: string;
+  /** Settings of its kind. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** @throws Problem for content that cannot become resources */
@@ -37,7 +44,18 @@ export function openShippedMaps(): Maps {
 
 /** @param maps asked for each message: what was assigned to an endpoint meanwhile is in force from the next one on */
 export function openConversion(maps: Maps = openShippedMaps()): Convert {
-  return (bytes, source) => mapMessage(maps.forEndpoint(source.name), readText(bytes, source), contextOf(source));
+  return (bytes, source) => {
+    switch (source.kind) {
+      case 'fhir-rest':
+      case 'fhir-bulk':
+      case 'fhir-push':
+        return convertResource(bytes, { ...source, config: source.config ?? {} });
+      case 'device-http':
+        return convertDevice(bytes, source);
+      default:
+        return mapMessage(maps.forEndpoint(source.name), readText(bytes, source), contextOf(source));
+    }
+  };
 }
 
 export function readText(bytes: Uint8Array, { charset }: ConversionSource): Hl7Message {

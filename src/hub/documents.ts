@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { oauthPaths } from '../access/oauth.ts';
+import { oauthPaths } from '../access/oauth/oauth.ts';
+import { renderedParams } from '../api/audit-event.ts';
 import type { Document } from '../api/fhir.ts';
 import { checkAccept } from '../api/incoming.ts';
 import { buildOpenApi } from '../api/openapi.ts';
@@ -19,10 +20,13 @@ import {
   routesOfOperations,
   systemInteractions,
 } from '../api/routes.ts';
-import { smartConfiguration } from '../api/smart.ts';
+import { smartConfiguration } from '../api/oauth/discovery.ts';
+import { websocketUrl } from '../api/subscription/address.ts';
 import type { Addresses } from '../config.ts';
 import type { Database } from '../db.ts';
 import { buildCapability, type Capability } from '../fhir/capability.ts';
+import { backportProfile } from '../fhir/subscription/request.ts';
+import { subscriptionTopics } from '../fhir/subscription/topics.ts';
 import { customParams } from '../fhir/params.ts';
 import type { Profiles } from '../fhir/validate.ts';
 import { buildTerminologyCapabilities } from '../fhir/terminology/terminology-capabilities.ts';
@@ -55,7 +59,7 @@ export function openDocuments(
   const smart = {
     status: 200,
     contentType: json,
-    body: smartConfiguration({ issuer: addresses.publicUrl }),
+    body: JSON.stringify(smartConfiguration(addresses.publicUrl)),
   };
   return {
     // R4 http.html#capabilities: `normative` is the part of `full` that R4 has as normative, and may be all of it.
@@ -106,11 +110,21 @@ function serverOf({ fhirBase }: Addresses): Server {
 
 /** @see https://hl7.org/fhir/uv/bulkdata/STU2/CapabilityStatement-bulk-data.html */
 const bulkData = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
+/** @see https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/CapabilityStatement-backport-subscription-server-r4.html */
+const subscriptionServer =
+  'http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement/backport-subscription-server-r4';
 
 function capabilityOf(server: Server, { publicUrl }: Addresses, profiles: Profiles): object {
   return buildCapability({
     ...server,
-    oauth: { token: `${publicUrl}${oauthPaths.token}` },
+    // http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris
+    oauth: {
+      token: `${publicUrl}${oauthPaths.token}`,
+      authorize: `${publicUrl}${oauthPaths.authorization}`,
+      register: `${publicUrl}${oauthPaths.registration}`,
+      introspect: `${publicUrl}${oauthPaths.introspection}`,
+      revoke: `${publicUrl}${oauthPaths.revocation}`,
+    },
     types: (type) => {
       const interactions = interactionsOf(type);
       const conditional = interactions.filter((code) => isConditional(type, code));
@@ -119,13 +133,16 @@ function capabilityOf(server: Server, { publicUrl }: Addresses, profiles: Profil
         interactions,
         conditional,
         operations: operationsOf(type),
-        profiles: profiles.supported().get(type) ?? [],
+        profiles: [...(type === 'Subscription' ? [backportProfile] : []), ...(profiles.supported().get(type) ?? [])],
         includes: !fixedTypes.has(type),
+        topics: type === 'Subscription' ? subscriptionTopics.map(({ url }) => url) : [],
+        ...(renderedParams.has(type) ? { searchParams: renderedParams.get(type) } : {}),
       };
     },
     system: systemInteractions(),
     patchFormats,
     operations: operationsOf(),
-    instantiates: [bulkData],
+    instantiates: [bulkData, subscriptionServer],
+    websocket: websocketUrl(server.base),
   });
 }

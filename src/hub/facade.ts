@@ -3,10 +3,13 @@
  * The main thread serves it beside the rest of the hub, an API thread (api-thread.ts) alone.
  */
 import type { RequestListener } from 'node:http';
-import type { Audit } from '../access/audit.ts';
-import { loadIssuerKeys, type IssuerKeys } from '../access/keys.ts';
-import { openRegistry, type Registry } from '../access/registry.ts';
-import { openAuthenticator, type Authenticator } from '../access/token.ts';
+import type { Audit, AuditEntry } from '../access/audit/audit.ts';
+import { openStrangers, type Strangers } from '../access/audit/strangers.ts';
+import { loadIssuerKeys, type IssuerKeys } from '../access/token/keys.ts';
+import { proveKey } from '../access/oauth/dpop.ts';
+import { openRates } from '../access/rate/rates.ts';
+import { openRegistry, type Registry } from '../access/client/registry.ts';
+import { openAuthenticator, type Authenticator } from '../access/token/token.ts';
 import { fhirListener } from '../api/fhir.ts';
 import type { Reporter } from '../api/interaction.ts';
 import type { Addresses, Config } from '../config.ts';
@@ -15,6 +18,8 @@ import type { Profiles } from '../fhir/validate.ts';
 import { openGroupCommit } from '../store/group-commit.ts';
 import { openDocuments } from './documents.ts';
 import type { Logger } from './log.ts';
+import type { RequestMetrics } from './metrics.ts';
+import { openPolicy } from './notifications.ts';
 import { loadSecret } from './secret.ts';
 
 export interface FacadeOptions {
@@ -24,11 +29,12 @@ export interface FacadeOptions {
   readonly audit: Audit;
   readonly log: Logger;
   readonly profiles: Profiles;
-  readonly observe: (interaction: string, status: number, seconds: number) => void;
+  readonly metrics: RequestMetrics;
 }
 
 export interface OpenFacade {
   readonly listener: RequestListener;
+  readonly strangers: Strangers;
   readonly authenticator: Authenticator;
   readonly registry: Registry;
   readonly keys: IssuerKeys;
@@ -42,33 +48,50 @@ export async function openFacade({
   audit,
   log,
   profiles,
-  observe,
+  metrics: { observeRequest: observe, countThrottled, countEnumeration },
 }: FacadeOptions): Promise<OpenFacade> {
   const keys = await loadIssuerKeys(config.dataDir);
-  const registry = openRegistry(database);
+  const registry = openRegistry(database, Date.now, () => keys.refresh());
   const authenticator = openAuthenticator({
     issuer: addresses.publicUrl,
     audience: addresses.audience,
     keys,
     trustedIssuers: config.trustedIssuers,
     registry,
+    minorAges: config.minorAges,
+    trustedProxies: config.trustedProxies,
+    prove: (proof, proven) => proveKey(database, proof, { ...proven, now: Date.now() }),
   });
   const report: Reporter = {
     failed: (error, correlationId) => log.error({ error, correlationId }, 'request failed'),
+    throttled: countThrottled,
+    enumerating: (clientId) => {
+      countEnumeration();
+      log.warn({ clientId }, 'a client asks for much that it is not shown: refused for a while');
+    },
   };
 
+  const strangers = openStrangers({
+    audit,
+    now: Date.now,
+    failed: (error) => log.error({ error }, 'a refusal could not be recorded'),
+  });
   const listener = fhirListener({
     database,
     authenticator,
     audit,
-    writer: openGroupCommit(database, { clock: () => new Date() }),
+    strangers,
+    writer: openGroupCommit<AuditEntry>((work) => audit.inTransaction(database, work), { clock: () => new Date() }),
     cursorKey: await loadSecret(config.dataDir, 'cursor-key'),
     base: addresses.fhirBase,
     now: Date.now,
     profiles,
+    subscriptions: await openPolicy(config),
     report,
+    rates: openRates(config.rates),
+    minorAges: config.minorAges,
     observe,
     documents: openDocuments(database, addresses, profiles),
   });
-  return { listener, authenticator, registry, keys, report };
+  return { listener, strangers, authenticator, registry, keys, report };
 }

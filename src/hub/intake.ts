@@ -7,6 +7,7 @@ import { openMllpListeners } from '../../adapters/hl7v2/listeners.ts';
 import type { Hl7Answer } from '../api/hl7v2.ts';
 import type { TlsFiles } from '../config.ts';
 import type { Tx } from '../db.ts';
+import type { Door } from '../ingest/contract.ts';
 import type { Registry } from '../ingest/endpoint.ts';
 import { openDoor } from '../ingest/ingest.ts';
 import type { Logger } from './log.ts';
@@ -22,11 +23,17 @@ export interface IntakeOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onStored: () => void;
+  /** A sender has shown its client certificate. */
+  readonly onCertificate?: (certificate: { readonly fingerprint: string; readonly endsAt: Date }) => void;
 }
 
 export interface Intake {
   /** Of the shared MLLP listener. */
   readonly port: number;
+  /** For adapters of this process that are not listeners. */
+  readonly door: Door;
+  /** Something was stored in another way. */
+  readonly onStored: () => void;
   /** A message that came over HTTP. */
   receive(bytes: Buffer, from: { readonly address: string; readonly organization: string }): Promise<Hl7Answer>;
   close(): Promise<void>;
@@ -41,8 +48,9 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
     host,
     port: options.port,
     tls,
-    onEvent: ({ kind, reason }) => {
+    onEvent: ({ kind, reason, certificate }) => {
       metrics.countMllp(kind);
+      if (certificate !== undefined) options.onCertificate?.(certificate);
       if (kind === 'unfollowed') log.warn({ reason }, 'an application acknowledgment could not be made');
     },
     onPortError: (port, error) => log.error({ port, error }, 'the port of an endpoint cannot be opened'),
@@ -60,6 +68,8 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   });
   return {
     port: listeners.port,
+    door,
+    onStored,
     receive: async (bytes, { address, organization }) => {
       const { acks, problem, isLost } = await answerFrame(
         bytes,

@@ -2,12 +2,13 @@
  * The log of the process: JSON lines on stderr. Fields come from an allow list per event, never an object as it is: a
  * list of what to redact forgets the field that is added next year. No patient data, no tokens, no URLs with a query.
  */
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
 import { Problem } from '../fhir/problem.ts';
 
 export type { Logger };
 
-export function openLog(level: string): Logger {
+/** @param destination default: stderr, line by line */
+export function openLog(level: string, destination: DestinationStream = stderr()): Logger {
   return pino(
     {
       level,
@@ -17,8 +18,12 @@ export function openLog(level: string): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeError },
     },
-    pino.destination({ dest: 2, sync: true }),
+    destination,
   );
+}
+
+function stderr(): DestinationStream {
+  return pino.destination({ dest: 2, sync: true });
 }
 
 /** A Problem's text is written by us. The text of anything else may quote a row: its type, code and stack frames only. */

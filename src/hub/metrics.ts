@@ -1,12 +1,23 @@
 /** Prometheus metrics of this process. @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+import type { ObserveAudit } from '../access/audit/audit.ts';
+import type { Limit } from '../access/rate/rates.ts';
+import { openPullMetrics, type PullMetrics } from './pull-metrics.ts';
 import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { openWatchMetrics, type WatchMetrics } from './watch-metrics.ts';
 
 export type ObserveRequest = (interaction: string, status: number, seconds: number) => void;
 /** A registry as plain data. */
 export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** Requests of the facade: what an API thread counts by itself. */
-export function openRequestMetrics(registry: Registry): { readonly observeRequest: ObserveRequest } {
+export interface RequestMetrics {
+  readonly observeRequest: ObserveRequest;
+  readonly observeAudit: ObserveAudit;
+  readonly countThrottled: (limit: Limit) => void;
+  readonly countEnumeration: () => void;
+}
+
+/** Requests of the facade and what they put on record: what an API thread counts by itself. */
+export function openRequestMetrics(registry: Registry): RequestMetrics {
   const requests = new Counter({
     name: 'hub_http_requests_total',
     help: 'HTTP requests by interaction and status',
@@ -21,7 +32,28 @@ export function openRequestMetrics(registry: Registry): { readonly observeReques
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   });
+  const auditRows = new Counter({
+    name: 'hub_audit_rows_total',
+    help: 'Rows of the audit trail that were written, and that could not be: then what they were about was refused',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  auditRows.inc({ outcome: 'failed' }, 0);
+  const throttled = new Counter({
+    name: 'hub_throttled_total',
+    help: 'Requests refused with 429, by the limit they were over',
+    labelNames: ['limit'],
+    registers: [registry],
+  });
+  const enumerations = new Counter({
+    name: 'hub_enumeration_total',
+    help: 'Clients refused for a while because they asked for much that they are not shown: alert when it grows',
+    registers: [registry],
+  });
   return {
+    countThrottled: (limit) => throttled.inc({ limit }),
+    countEnumeration: () => enumerations.inc(),
+    observeAudit: (outcome, rows) => auditRows.inc({ outcome }, rows),
     observeRequest: (interaction, status, seconds) => {
       requests.inc({ interaction, status });
       duration.observe({ interaction }, seconds);
@@ -33,20 +65,29 @@ export interface Metrics {
   readonly contentType: string;
   render(): Promise<string>;
   readonly observeRequest: ObserveRequest;
+  readonly observeAudit: ObserveAudit;
+  readonly requests: RequestMetrics;
+  /** All that was on record then is signed. */
+  readonly setAuditSigned: (at: Date) => void;
   /** What other threads counted is added to what is rendered. */
   gatherFrom(ask: () => Promise<Snapshot[]>): void;
   observeMessage(message: { endpoint: string; status: string; lagSeconds: number; unmapped: number }): void;
   countMllp(event: string): void;
   countOutbound(destination: string, outcome: string): void;
   countFolder(event: string): void;
+  readonly pull: PullMetrics;
   setDatabase(isUp: boolean): void;
+  readonly watch: WatchMetrics;
+  /** How far a change of stored rows is. */
+  readonly setBackground: (job: string, isRunning: boolean, rowsRead: number) => void;
 }
 
 export function openMetrics(): Metrics {
   const registry = new Registry();
   let askOthers = async (): Promise<Snapshot[]> => [];
   collectDefaultMetrics({ register: registry, prefix: 'hub_' });
-  const { observeRequest } = openRequestMetrics(registry);
+  const requests = openRequestMetrics(registry);
+  const { observeRequest, observeAudit } = requests;
   const messages = new Counter({
     name: 'hub_messages_total',
     help: 'HL7v2 messages by endpoint and what became of them',
@@ -84,6 +125,24 @@ export function openMetrics(): Metrics {
     labelNames: ['event'],
     registers: [registry],
   });
+  const audited = new Gauge({
+    name: 'hub_audit_signed_timestamp_seconds',
+    help: 'Up to when the audit trail is signed, in seconds since 1970; now less this is what could be rewritten unnoticed',
+    registers: [registry],
+  });
+  const background = new Gauge({
+    name: 'hub_background_running',
+    help: '1 while this process looks at stored rows again, by job: reindexing, relabelling',
+    labelNames: ['job'],
+    registers: [registry],
+  });
+  const backgroundRows = new Gauge({
+    name: 'hub_background_rows_read',
+    help: 'Rows looked at so far for the last change, by job',
+    labelNames: ['job'],
+    registers: [registry],
+  });
+  const watch = openWatchMetrics(registry);
   const database = new Gauge({ name: 'hub_database_up', help: '1 when the database answers', registers: [registry] });
   return {
     contentType: registry.contentType,
@@ -93,6 +152,9 @@ export function openMetrics(): Metrics {
       return AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others]).metrics();
     },
     observeRequest,
+    observeAudit,
+    requests,
+    setAuditSigned: (at) => audited.set(at.getTime() / 1_000),
     gatherFrom: (ask) => {
       askOthers = ask;
     },
@@ -104,6 +166,12 @@ export function openMetrics(): Metrics {
     countMllp: (event) => mllp.inc({ event }),
     countOutbound: (destination, outcome) => outbound.inc({ destination, outcome }),
     countFolder: (event) => folders.inc({ event }),
+    setBackground: (job, isRunning, rowsRead) => {
+      background.set({ job }, isRunning ? 1 : 0);
+      backgroundRows.set({ job }, rowsRead);
+    },
+    pull: openPullMetrics(registry),
+    watch,
     setDatabase: (isUp) => database.set(isUp ? 1 : 0),
   };
 }

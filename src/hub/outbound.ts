@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { findCharset } from '../../adapters/hl7v2/charset.ts';
 import { connectMllp } from '../../adapters/hl7v2/client.ts';
 import { encodeMessage } from '../../adapters/hl7v2/encode.ts';
-import type { Audit } from '../access/audit.ts';
+import type { Audit } from '../access/audit/audit.ts';
 import type { Database } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { addDestination, type Destination, type NewDestination } from '../outbound/destination.ts';
@@ -55,13 +55,20 @@ export async function queueOutbound(database: Database, audit: Audit, request: S
 
 /** @throws Problem value, not-supported, conflict */
 export async function registerDestination(database: Database, wanted: NewDestination): Promise<Destination> {
-  const charset = wanted.charset === undefined ? undefined : findCharset(wanted.charset);
-  if (wanted.charset !== undefined && charset === undefined) {
-    throw new Problem('value', 'the hub does not know this charset', {
-      expression: 'charset',
-      hint: 'Name it as HL70211 or IANA does: UNICODE UTF-8, GB18030.',
-    });
-  }
-  // As HL70211 writes it: it goes into MSH-18.
-  return addDestination(database, { ...wanted, charset: charset?.name });
+  return addDestination(database, { ...wanted, charset: wanted.charset && nameOfCharset(wanted.charset) });
+}
+
+/** With the names of charsets as they go into MSH-18. @throws Problem value */
+export function canonical<Wanted extends { readonly charset: string }>(wanted: readonly Wanted[]): Wanted[] {
+  return wanted.map((one) => ({ ...one, charset: nameOfCharset(one.charset) }));
+}
+
+/** As HL70211 writes it. */
+function nameOfCharset(charset: string): string {
+  const found = findCharset(charset);
+  if (found !== undefined) return found.name;
+  throw new Problem('value', 'the hub does not know this charset', {
+    expression: 'charset',
+    hint: 'Name it as HL70211 or IANA does: UNICODE UTF-8, GB18030.',
+  });
 }

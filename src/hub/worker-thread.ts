@@ -2,20 +2,23 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openDatabase } from '../db.ts';
 import { openRegistry } from '../ingest/endpoint.ts';
+import { openMark } from '../ingest/marks.ts';
 import { startProcessing } from '../ingest/ingest.ts';
 import { followOverlays } from '../ingest/overlays.ts';
 import { Problem } from '../fhir/problem.ts';
 import { followIndex } from '../store/index-revision.ts';
+import { followLabels } from '../store/labels/current.ts';
 import { applyMessages } from './apply.ts';
 import { openConversion, openShippedMaps } from './conversion.ts';
+import { identifyPatient } from './identify.ts';
 import type { WorkerData, WorkerOrder, WorkerReport } from './workers.ts';
 
-const { url, name, concurrency } = workerData as WorkerData;
+const { url, name, concurrency, markKey } = workerData as WorkerData;
 const report = (message: WorkerReport): void => parentPort?.postMessage(message);
 
 // A connection for each batch under way, one to renew the leases; single statements share a pipeline.
 const database = openDatabase({ url, poolMax: concurrency + 1, pipelines: 1, applicationName: name });
-const index = await followIndex(database);
+const [index, labels] = await Promise.all([followIndex(database), followLabels(database)]);
 const registry = await openRegistry(database);
 const maps = openShippedMaps();
 const overlays = await followOverlays(database, maps, (endpoint, problem) =>
@@ -29,6 +32,8 @@ const processing = await startProcessing({
   concurrency,
   catchUp: (mapRevision) => overlays.refresh(mapRevision),
   convert,
+  mark: openMark(markKey),
+  identify: identifyPatient,
   apply: (tx, messages) => applyMessages(tx, messages, new Date()),
   onProcessed: ({ endpoint, status, lagSeconds, unmapped }) =>
     report({ kind: 'processed', endpoint: endpoint.name, status, lagSeconds, unmapped: unmapped.length }),
@@ -45,6 +50,7 @@ async function close(): Promise<void> {
   await processing.close().catch((error: unknown) => report({ kind: 'failed', ...describe(error) }));
   overlays.close();
   index.close();
+  labels.close();
   registry.close();
   await database.close();
   parentPort?.close();

@@ -1,5 +1,5 @@
 /** The worker threads of this process: started, woken, started again when one ends by itself, stopped together. */
-import { randomUUID } from 'node:crypto';
+import { randomUUID, type KeyObject } from 'node:crypto';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { KeptThread } from './thread.ts';
@@ -9,6 +9,8 @@ export interface WorkerData {
   /** Unique among all processes and starts. */
   readonly name: string;
   readonly concurrency: number;
+  /** Of marks (ingest/marks.ts). */
+  readonly markKey: KeyObject;
 }
 
 export type WorkerOrder = 'wake' | 'close';
@@ -33,6 +35,7 @@ export type WorkerReport =
 export interface WorkersOptions {
   readonly url: string;
   readonly count: number;
+  readonly markKey: KeyObject;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -57,7 +60,12 @@ export function startWorkers(options: WorkersOptions): Workers {
     () =>
       new KeptThread<WorkerOrder, WorkerReport>({
         file: 'worker-thread.ts',
-        data: (): WorkerData => ({ url: options.url, name: `hub-worker-${randomUUID()}`, concurrency }),
+        data: (): WorkerData => ({
+          url: options.url,
+          name: `hub-worker-${randomUUID()}`,
+          concurrency,
+          markKey: options.markKey,
+        }),
         resourceLimits,
         log: options.log,
         take: (report) => take(report, options),

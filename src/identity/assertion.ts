@@ -68,10 +68,21 @@ export async function retractLink(tx: Tx, assertion: Assertion): Promise<LinkOut
   if (!members.includes(other)) return undefined;
   const around = await connectedTo(tx, patient, group, other);
   const leaving = around.includes(other) ? [patient] : around;
+  const staying = await separate(tx, { leaving, members }, evidence, at);
+  return { patient, action: 'unlink', with: staying };
+}
+
+/** Takes some of a person's records out, which stay one person. @returns those that are left */
+export async function separate(
+  tx: Tx,
+  { leaving, members }: { readonly leaving: readonly string[]; readonly members: readonly string[] },
+  evidence: object,
+  at: Date,
+): Promise<string[]> {
   const staying = members.filter((member) => !leaving.includes(member));
   for (const member of leaving) await leave(tx, member, staying, evidence, at);
   if (leaving.length > 1) await connect(tx, leaving, randomUUID(), evidence, at);
-  return { patient, action: 'unlink', with: staying };
+  return staying;
 }
 
 /** The record was linked to the wrong person: it leaves everybody it was linked to, and joins `other`. */
@@ -85,19 +96,24 @@ export async function moveLink(tx: Tx, assertion: Assertion): Promise<LinkOutcom
   return assertLink(tx, assertion);
 }
 
-function pairOf(one: string, other: string): readonly [string, string] {
+export function pairOf(one: string, other: string): readonly [string, string] {
   return one < other ? [one, other] : [other, one];
 }
 
-async function membersOf(tx: Tx, patient: string): Promise<string[]> {
+export async function membersOf(tx: Tx, patient: string): Promise<string[]> {
   const rows = await tx.query<{ patient: string }>(sql`
     select other.patient from person_member one join person_member other on other.person = one.person
     where one.patient = ${patient} order by other.patient`);
   return rows.map((row) => row.patient);
 }
 
-/** The patient and those of the group that evidence ties to it, not by way of the pair that is being separated. */
-async function connectedTo(tx: Tx, patient: string, group: readonly string[], apart: string): Promise<string[]> {
+/** The patient and those of the group that evidence ties to it, not by way of the pair that is being separated (`apart`). */
+export async function connectedTo(
+  tx: Tx,
+  patient: string,
+  group: readonly string[],
+  apart?: string,
+): Promise<string[]> {
   const edges = await tx.query<{ one: string; other: string }>(sql`
     select one.patient as one, other.patient as other
     from person_identifier one join person_identifier other on other.hash = one.hash and other.patient > one.patient

@@ -7,8 +7,9 @@
  * person's (assertion.ts). Two different national identifiers veto both.
  */
 import { randomUUID } from 'node:crypto';
-import { lockPatients } from '../access/consent.ts';
-import type { Tx } from '../db.ts';
+import { lockPatients } from '../access/consent/write.ts';
+import { isDatabase, type Database, type Tx } from '../db.ts';
+import { Turn } from '../db/turn.ts';
 import { sql } from '../db/sql.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { lockNames } from '../store/lock.ts';
@@ -54,22 +55,35 @@ export async function linkPatients(tx: Tx, patients: readonly WrittenPatient[], 
 
 /** Every source patient of the same person, this one included. One that was never linked is alone. */
 export async function samePerson(db: Tx, patient: string): Promise<string[]> {
-  const rows = await db.query<{ patient: string }>(sql`
-    select other.patient from person_member one join person_member other on other.person = one.person
-    where one.patient = ${patient} order by other.patient`);
-  return rows.length === 0 ? [patient] : rows.map((row) => row.patient);
+  if (isDatabase(db)) return (await turnOf(db).find(patient)) ?? [patient];
+  return (await personsOf(db, [patient])).get(patient) ?? [patient];
 }
 
 /** The same for several: for each the source patients of their person. */
 export async function samePersons(db: Tx, patients: readonly string[]): Promise<Map<string, string[]>> {
-  const groups = new Map(patients.map((patient): [string, string[]] => [patient, [patient]]));
-  if (patients.length === 0) return groups;
+  const [only] = patients;
+  if (only === undefined) return new Map();
+  if (patients.length === 1) return new Map([[only, await samePerson(db, only)]]);
+  const found = await personsOf(db, patients);
+  return new Map(patients.map((patient) => [patient, found.get(patient) ?? [patient]]));
+}
+
+/** Every search by patient asks first whose records it is about. */
+const turns = new WeakMap<Database, Turn<string, string[]>>();
+
+function turnOf(db: Database): Turn<string, string[]> {
+  const turn = turns.get(db) ?? new Turn((patients) => personsOf(db, patients));
+  turns.set(db, turn);
+  return turn;
+}
+
+/** Of those that are linked. */
+async function personsOf(db: Tx, patients: readonly string[]): Promise<Map<string, string[]>> {
   const rows = await db.query<{ patient: string; others: string[] }>(sql`
     select one.patient, array_agg(other.patient order by other.patient) as others
     from person_member one join person_member other on other.person = one.person
     where one.patient = any(${patients}::text[]) group by one.patient`);
-  for (const { patient, others } of rows) groups.set(patient, others);
-  return groups;
+  return new Map(rows.map(({ patient, others }) => [patient, others]));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Rows of person_member: who belongs to which person now, with a log of every change. Rights move with them. */
-import { separateRules, spreadDenies } from '../access/consent.ts';
+import { separateRules, spreadDenies } from '../access/consent/write.ts';
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { ownBucket } from '../fhir/ids.ts';

@@ -4,9 +4,21 @@
  */
 import type { Problem } from '../fhir/problem.ts';
 
+export type { Draft, MappedMessage } from '../mapping/message/draft.ts';
 export type { Hl7Message, Hl7Segment, Hl7Value } from '../mapping/message.ts';
 
-export type EndpointKind = 'hl7v2-mllp' | 'hl7v2-http' | 'hl7v2-folder';
+/** How a source speaks, and who begins: `fhir-rest` and `fhir-bulk` are asked by the hub (`Puller`), the others come by themselves. */
+export type EndpointKind = Hl7Kind | PullKind | 'fhir-push' | 'device-http';
+export type Hl7Kind = 'hl7v2-mllp' | 'hl7v2-http' | 'hl7v2-folder';
+export type PullKind = 'fhir-rest' | 'fhir-bulk';
+
+/**
+ * - `draft`: being described; nothing comes in.
+ * - `testing`: what comes is accepted, and held until the endpoint is live.
+ * - `live`: what comes is processed.
+ * - `paused`: nothing comes in; what came is processed. `retired`: the same, for good.
+ */
+export type EndpointState = 'draft' | 'testing' | 'live' | 'paused' | 'retired';
 
 /** A registered source of messages. What it sends is owned by `organization`, whatever the message says. */
 export interface Endpoint {
@@ -33,7 +45,11 @@ export interface Endpoint {
   readonly certificate?: string;
   /** Client addresses that alone may use this endpoint; empty: any. */
   readonly addresses: readonly string[];
+  readonly state: EndpointState;
+  /** `testing` or `live`: something may come in. */
   readonly isEnabled: boolean;
+  /** What its kind needs beside: checked by the schema of its adapter (`Puller.config`). No secrets. */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 /** `auto` follows MSH-15/16 of each message (HL7 v2.5.1 section 2.9.2); `original` and `enhanced` overrule it. */
@@ -70,10 +86,14 @@ export interface Envelope {
   readonly patientKey: string;
 }
 
+/**
+ * A message, or a resource of a source that speaks FHIR: each is kept as it came, processed in the order of its lane, quarantined and
+ * replayed alike. Of a resource the control id is `Type/id/version`, the type `Patient`, or `Patient:delete` when it is gone.
+ */
 export interface Inbound {
   readonly endpoint: Endpoint;
   readonly envelope: Envelope;
-  /** The message as it came, without framing. */
+  /** As it came, without framing. */
   readonly bytes: Uint8Array;
 }
 
@@ -86,7 +106,7 @@ export interface Receipt {
   readonly isConflict: boolean;
 }
 
-/** What became of an accepted message: `waiting` is not processed yet, `held` waits behind a quarantined one of its lane. */
+/** What became of an accepted message: `waiting` is not processed yet, `held` waits behind a quarantined one of its lane, or for its endpoint to be live. */
 export type MessageStatus = 'waiting' | 'processed' | 'quarantined' | 'held';
 
 export interface Outcome {
@@ -121,4 +141,86 @@ export interface Door {
 export interface Listener {
   readonly port: number;
   close(): Promise<void>;
+}
+
+/** A resource as its source has it now, or that it is gone there. */
+export interface Pulled {
+  readonly type: string;
+  /** The source's own id. */
+  readonly id: string;
+  /** `meta.versionId`, where the source gives it. */
+  readonly version?: string;
+  /** `meta.lastUpdated`: an older state than the hub has taken is left out. */
+  readonly updatedAt?: Date;
+  readonly isDeleted?: boolean;
+  /** The source's id of the patient whose record it is in; undefined outside of any. Keeps the order of one record. */
+  readonly patient?: string;
+  /** JSON as it came; of a deletion, `{"resourceType":"X","id":"y"}`. */
+  readonly bytes: Uint8Array;
+}
+
+/** What became of a page: `received` are on disk and will be processed; the rest was known as it is, or newer. */
+export interface Taken {
+  readonly received: number;
+  readonly unchanged: number;
+}
+
+/**
+ * Where a pull goes on the next time: the adapter's own, kept by the hub as JSON. One element is read by others: of the last runs, oldest
+ * first, the seconds that the source's clock was ahead of ours.
+ */
+export type Watermark = Readonly<Record<string, unknown>> & { readonly aheadSeconds?: readonly number[] };
+
+/** One run of one endpoint. There is never another one of the same endpoint at the same time. */
+export interface PullRun {
+  readonly endpoint: Endpoint;
+  /** By name, as the adapter's `secrets` says. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** As the last page that was taken left it; undefined: nothing was ever taken. */
+  readonly watermark: Watermark | undefined;
+  /** Aborted when the run must end: out of time, taken over by another process, the hub stops. What was taken stays. */
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** Of this run; when it is used up the run ends with `isMore`, and goes on a few seconds later. */
+  readonly budget: { readonly resources: number; readonly bytes: number };
+  /**
+   * Writes the resources and the watermark in one transaction, under the fence of the run. A watermark alone is a step of a longer run
+   * (a bulk export that was asked for), kept in the same way.
+   * @throws Problem lock-error when another process has taken over, transient when nothing was stored
+   */
+  take(page: readonly Pulled[], watermark: Watermark): Promise<Taken>;
+  /** Of a page, what `take` would receive: new states, compared and not taken. */
+  news(page: readonly Pulled[]): Promise<readonly Pulled[]>;
+  /** Ids of these that the hub holds of this source. */
+  held(type: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** What the hub holds of this source: what a full pass does not find again is gone there. */
+  known(type: string): AsyncIterable<{ readonly id: string; readonly version?: string }>;
+}
+
+export interface PullEnd {
+  /** The budget was used up: there is more. */
+  readonly isMore?: boolean;
+  /** In the words of an operator, without patient data: `no _lastUpdated: compared by content`. */
+  readonly notes?: readonly string[];
+  /** Do not ask again before this (Retry-After), though the slot comes earlier. */
+  readonly notBefore?: Date;
+}
+
+/** One thing that was tried, for whoever connects an endpoint. */
+export interface Check {
+  readonly name: string;
+  readonly isOk: boolean;
+  readonly detail: string;
+}
+
+/** An adapter that asks. A failure of the source is a Problem: `transient` is tried again, others wait for a person. */
+export interface Puller {
+  readonly kind: PullKind;
+  /** @throws Problem value with the `expression` of what is wrong */
+  readConfig(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
+  /** Names of secrets that this configuration needs. */
+  secrets(config: Readonly<Record<string, unknown>>): readonly string[];
+  /** Reaches the source without taking anything: what works, and what does not. */
+  test(run: Pick<PullRun, 'endpoint' | 'secrets' | 'signal' | 'now'>): Promise<readonly Check[]>;
+  run(run: PullRun): Promise<PullEnd>;
 }

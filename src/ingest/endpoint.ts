@@ -1,136 +1,18 @@
 /**
- * The registry of sources. A hub keeps it in memory and reads it again when its revisions have grown, so that
- * `hub endpoint add` on one process is known to all within a second.
+ * The registry of sources as a running hub has it: in memory, and read again when its revisions have grown, so that
+ * `hub endpoint add` on one process is known to all within a second. How it is changed is in registry/.
  */
-import { isAbsolute } from 'node:path';
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
-import { Problem } from '../fhir/problem.ts';
-import type { AckMode, BatchAck, Connection, Endpoint, EndpointKind, PoisonPolicy, Reach } from './contract.ts';
+import type { Connection, Endpoint, Reach } from './contract.ts';
+import { listEndpoints } from './registry/rows.ts';
 
-/** A new endpoint, as a person describes it. */
-export interface NewEndpoint {
-  readonly name: string;
-  readonly kind: EndpointKind;
-  readonly organization: string;
-  readonly facilities: readonly string[];
-  readonly port?: number;
-  readonly folder?: string;
-  readonly batchAck?: BatchAck;
-  readonly charset?: string;
-  readonly zone?: string;
-  readonly ackMode?: AckMode;
-  readonly poisonPolicy?: PoisonPolicy;
-  /** SHA-256 of the client certificate, hex, colons allowed. */
-  readonly certificate?: string;
-  readonly addresses?: readonly string[];
-}
+export { addEndpoint } from './registry/change.ts';
+export type { NewEndpoint } from './registry/description.ts';
+export { findEndpoint, listEndpoints } from './registry/rows.ts';
 
 /** Takes any facility; only for tests and single-source listeners. */
 export const anyFacility = '*';
-
-/**
- * @throws Problem value for a description that breaks a rule, conflict when the name is taken or another endpoint already
- *   takes a facility on the same way in
- */
-export async function addEndpoint(db: Tx, endpoint: NewEndpoint): Promise<Endpoint> {
-  const checked = check(endpoint);
-  const others = await listEndpoints(db);
-  if (others.some(({ name }) => name === checked.name)) {
-    throw new Problem('conflict', `an endpoint named ${checked.name} exists`, { hint: 'Choose another name.' });
-  }
-  const rival = others.find((other) => other.isEnabled && isSameWay(other, checked) && sharesFacility(other, checked));
-  if (rival !== undefined) {
-    throw new Problem('conflict', `the endpoint ${rival.name} already takes that facility on the same listener`, {
-      hint: 'Name other facilities, or give the endpoint a port, a certificate or an address of its own.',
-    });
-  }
-  const rows = await db.query<EndpointRow>(sql`
-    insert into endpoint (name, kind, organization, facilities, port, folder, batch_ack, charset, zone, ack_mode,
-      poison_policy, certificate, addresses)
-    values (${checked.name}, ${checked.kind}, ${checked.organization}, ${checked.facilities}::text[],
-      ${checked.port ?? null}, ${checked.folder ?? null}, ${checked.batchAck ?? 'messages'}, ${checked.charset ?? null}, ${checked.zone ?? null}, ${checked.ackMode ?? 'auto'},
-      ${checked.poisonPolicy ?? 'continue'}, ${checked.certificate ?? null}, ${checked.addresses ?? []}::text[])
-    on conflict (name) do nothing
-    returning *`);
-  if (rows[0] === undefined) throw new Problem('conflict', `an endpoint named ${checked.name} exists`);
-  return toEndpoint(rows[0]);
-}
-
-export async function listEndpoints(db: Tx): Promise<Endpoint[]> {
-  const rows = await db.query<EndpointRow>(sql`select * from endpoint order by name`);
-  return rows.map(toEndpoint);
-}
-
-export async function findEndpoint(db: Tx, name: string): Promise<Endpoint | undefined> {
-  const rows = await db.query<EndpointRow>(sql`select * from endpoint where name = ${name}`);
-  return rows[0] === undefined ? undefined : toEndpoint(rows[0]);
-}
-
-/** Endpoints are never deleted: their messages name them. @throws Problem not-found */
-export async function setEndpointEnabled(db: Tx, name: string, isEnabled: boolean): Promise<void> {
-  const rows = await db.query(sql`
-    with revised as (select nextval('endpoint_revision') as revision)
-    update endpoint set is_enabled = ${isEnabled}, revision = revised.revision
-    from revised where name = ${name} returning id`);
-  if (rows.length === 0) throw new Problem('not-found', `there is no endpoint named ${name}`);
-}
-
-function check(endpoint: NewEndpoint): NewEndpoint {
-  const rules: [boolean, string, string][] = [
-    [/^[A-Za-z0-9][\w.-]{0,63}$/.test(endpoint.name), 'name', 'letters, digits, dot, dash and underscore, at most 64'],
-    [/^Organization\/[A-Za-z0-9.-]{1,64}$/.test(endpoint.organization), 'organization', 'Organization/<id>'],
-    [
-      endpoint.facilities.length > 0 && endpoint.facilities.every((f) => f !== ''),
-      'facility',
-      'at least one value of MSH-4',
-    ],
-    [endpoint.port === undefined || (endpoint.port > 0 && endpoint.port < 65_536), 'port', 'a number from 1 to 65535'],
-    [
-      (endpoint.kind === 'hl7v2-folder') === (endpoint.folder !== undefined) &&
-        (endpoint.folder === undefined || isAbsolute(endpoint.folder)),
-      'folder',
-      'the absolute path of the directory to watch, for the kind hl7v2-folder and no other',
-    ],
-    [endpoint.zone === undefined || isZone(endpoint.zone), 'zone', 'an IANA zone such as Asia/Shanghai, or +08:00'],
-  ];
-  for (const [isMet, expression, rule] of rules) {
-    if (!isMet) throw new Problem('value', `the ${expression} is not valid`, { expression, hint: `Give ${rule}.` });
-  }
-  const certificate = endpoint.certificate?.replaceAll(':', '').toLowerCase();
-  if (certificate !== undefined && !/^[0-9a-f]{64}$/.test(certificate)) {
-    throw new Problem('value', 'the certificate is not a fingerprint', {
-      expression: 'certificate',
-      hint: 'Give the SHA-256 fingerprint: openssl x509 -noout -fingerprint -sha256 -in client.pem',
-    });
-  }
-  return { ...endpoint, certificate };
-}
-
-function isZone(zone: string): boolean {
-  if (/^[+-](0\d|1[0-4]):[0-5]\d$/.test(zone)) return true;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-function isSameWay(a: NewEndpoint, b: NewEndpoint): boolean {
-  return (
-    a.kind === b.kind &&
-    a.port === b.port &&
-    a.folder === b.folder &&
-    a.certificate === b.certificate &&
-    (a.addresses ?? []).toSorted().join() === (b.addresses ?? []).toSorted().join() &&
-    // Over HTTP the caller's token names the organization.
-    (a.kind !== 'hl7v2-http' || a.organization === b.organization)
-  );
-}
-
-function sharesFacility(a: NewEndpoint, b: NewEndpoint): boolean {
-  return a.facilities.some((facility) => b.facilities.includes(facility));
-}
 
 export interface Registry {
   byId(id: number): Endpoint | undefined;
@@ -283,42 +165,4 @@ export function reachOf(endpoints: readonly Endpoint[], connection: Connection):
 /** IPv4 as IPv4, also where the socket is IPv6. */
 function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
-interface EndpointRow {
-  id: number;
-  name: string;
-  kind: EndpointKind;
-  organization: string;
-  facilities: string[];
-  port: number | null;
-  folder: string | null;
-  batch_ack: BatchAck;
-  charset: string | null;
-  zone: string | null;
-  ack_mode: AckMode;
-  poison_policy: PoisonPolicy;
-  certificate: string | null;
-  addresses: string[];
-  is_enabled: boolean;
-}
-
-function toEndpoint(row: EndpointRow): Endpoint {
-  return {
-    id: row.id,
-    name: row.name,
-    kind: row.kind,
-    organization: row.organization,
-    facilities: row.facilities,
-    port: row.port ?? undefined,
-    folder: row.folder ?? undefined,
-    batchAck: row.batch_ack,
-    charset: row.charset ?? undefined,
-    zone: row.zone ?? undefined,
-    ackMode: row.ack_mode,
-    poisonPolicy: row.poison_policy,
-    certificate: row.certificate ?? undefined,
-    addresses: row.addresses,
-    isEnabled: row.is_enabled,
-  };
 }

@@ -7,9 +7,12 @@ import { hash } from 'node:crypto';
  */
 export const slotCount = 256;
 
-/** 48 bits of a hash, so that it is exact as a JavaScript number; two lanes that share one merely wait for each other. */
-export function laneKey(endpointId: number, patientKey: string): number {
-  return Number.parseInt(hash('sha256', `${endpointId} ${patientKey}`, 'hex').slice(0, 12), 16);
+/**
+ * @param source the endpoint's id; a text for what several endpoints share
+ * @returns 48 bits of a hash, so that it is exact as a JavaScript number; two lanes that share one merely wait for each other
+ */
+export function laneKey(source: number | string, patientKey: string): number {
+  return Number.parseInt(hash('sha256', `${source} ${patientKey}`, 'hex').slice(0, 12), 16);
 }
 
 export function slotOf(lane: number): number {

@@ -21,6 +21,7 @@ import {
   type Failure,
   type QueuedMessage,
 } from './queue.ts';
+import { identifiersOf, patientsOf, type Mark } from './marks.ts';
 import { entriesOf, type UnmappedEntry } from './unmapped.ts';
 
 export interface Converted {
@@ -41,6 +42,10 @@ export interface ProcessorOptions {
    * write them in few statements; two of them may be about the same resource, then the later one wins.
    */
   readonly apply: (tx: Tx, messages: readonly Converted[]) => Promise<void>;
+  /** Of identifiers, so that a message is found by them; without it no message is. */
+  readonly mark?: Mark;
+  /** Identifiers of the patient in a message that could not be converted. Never throws. */
+  readonly identify?: (raw: Buffer, endpoint: Endpoint) => readonly string[];
   readonly now?: () => Date;
   readonly onProcessed?: (event: ProcessedEvent) => void;
   readonly onError?: (error: unknown, messageId: number) => void;
@@ -149,6 +154,8 @@ class Batch {
         id: message.id,
         mapVersion: converted.mapped.mapVersion,
         unmapped: unmapped.map(({ hash }) => hash),
+        patients: patientsOf(converted.mapped),
+        marks: this.#marksOf(identifiersOf(converted.mapped)),
       }));
       if ((await markProcessed(tx, done, at)) !== done.length)
         throw new Problem('lock-error', 'another worker was here');
@@ -167,8 +174,9 @@ class Batch {
 
   async #fail(message: QueuedMessage, step: Step, error: unknown): Promise<void> {
     const position = error instanceof Problem ? error.expression[0] : undefined;
-    const failure: Failure = { message, step, reason: describe(error), position };
     const endpoint = this.#options.endpoint(message.endpointId);
+    const marks = this.#marksOf(endpoint === undefined ? [] : (this.#options.identify?.(message.raw, endpoint) ?? []));
+    const failure: Failure = { message, step, reason: describe(error), position, marks };
     const isHolding = endpoint?.poisonPolicy === 'hold';
     const isFinal = !mayPass(error) || message.attempts + 1 >= attemptsMax;
     const at = this.#now();
@@ -184,6 +192,11 @@ class Batch {
       await this.#commit((tx) => markForRetry(tx, failure, new Date(at.getTime() + waitMs)));
     }
     if (!isFinal || isHolding) this.#stopped.add(message.laneKey);
+  }
+
+  #marksOf(identifiers: readonly string[]): number[] {
+    const { mark } = this.#options;
+    return mark === undefined ? [] : [...new Set(identifiers.map(mark))];
   }
 
   /** A transaction that commits only while the slots are ours. */

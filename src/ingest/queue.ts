@@ -1,6 +1,6 @@
 /** The statements of the message queue: what waits, and how a message's fate is written. */
 import type { Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { sql, textArray } from '../db/sql.ts';
 
 export interface QueuedMessage {
   readonly id: number;
@@ -63,6 +63,10 @@ export interface Processed {
   readonly mapVersion: string;
   /** Hashes of what no rule took (unmapped.ts). */
   readonly unmapped: readonly number[];
+  /** Ids of the Patients it was about. */
+  readonly patients: readonly string[];
+  /** Of their identifiers (marks.ts). */
+  readonly marks: readonly number[];
 }
 
 /** @returns how many were still waiting: fewer than given means that another worker was here */
@@ -72,12 +76,15 @@ export async function markProcessed(tx: Tx, done: readonly Processed[], at: Date
   const rows = await tx.query(sql`
     update message m
     set status = 1, processed_at = ${at}, attempts = m.attempts + 1, step = null, reason = null,
-      position = null, map_version = done.map_version, unmapped = nullif(done.unmapped, '{}')::int[]
+      position = null, map_version = done.map_version, unmapped = nullif(done.unmapped, '{}')::int[],
+      patients = nullif(done.patients, '{}')::text[], marks = nullif(done.marks, '{}')::bigint[]
     from unnest(
       ${ids}::bigint[],
       ${done.map(({ mapVersion }) => mapVersion)}::text[],
-      ${done.map(({ unmapped }) => `{${unmapped.join(',')}}`)}::text[]
-    ) as done (id, map_version, unmapped)
+      ${done.map(({ unmapped }) => `{${unmapped.join(',')}}`)}::text[],
+      ${done.map(({ patients }) => textArray(patients))}::text[],
+      ${done.map(({ marks }) => `{${marks.join(',')}}`)}::text[]
+    ) as done (id, map_version, unmapped, patients, marks)
     where m.id = done.id and m.status = 0
     returning m.id`);
   await tx.query(sql`delete from lane_hold where message_id = any(${ids}::bigint[])`);
@@ -91,14 +98,16 @@ export interface Failure {
   readonly reason: string;
   /** `OBX-11`; undefined when it is not about one place. */
   readonly position: string | undefined;
+  /** Of the patient's identifiers, as far as they could be read. */
+  readonly marks: readonly number[];
 }
 
 /** Out of the way until a person decides; with `isHolding` the rest of its lane waits too. */
 export async function markQuarantined(tx: Tx, failure: Failure, isHolding: boolean, at: Date): Promise<void> {
-  const { message, step, reason, position } = failure;
+  const { message, step, reason, position, marks } = failure;
   await tx.query(sql`
     update message set status = 2, processed_at = ${at}, attempts = attempts + 1, step = ${step}, reason = ${reason},
-      position = ${position ?? null}
+      position = ${position ?? null}, marks = nullif(${marks}::bigint[], '{}')
     where id = ${message.id} and status = 0`);
   if (isHolding) await holdLane(tx, message, null);
   else await tx.query(sql`delete from lane_hold where message_id = ${message.id}`);

@@ -9,7 +9,8 @@ import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Inbound, Receipt } from './contract.ts';
-import { laneKey, slotOf } from './lane.ts';
+import { insertMessageRows, type MessageRow, type StoredRow } from './insert.ts';
+import { laneKey } from './lane.ts';
 
 export interface ReceiverOptions {
   /** Preferably with a connection of its own: a write that waits for the disk makes reads behind it wait too. */
@@ -148,45 +149,15 @@ async function insertMessages(db: Tx, batch: readonly Waiting[], at: Date): Prom
   });
 }
 
-interface StoredRow {
-  id: number;
-  endpoint_id: number;
-  control_id: string;
-  digest: string;
-  is_conflict: boolean;
-}
-
+/** Of the rows of the batch those that are new. */
 async function insertRows(db: Tx, batch: readonly Waiting[], at: Date): Promise<Map<string, Receipt>> {
-  const lanes = batch.map(({ inbound }) => laneKey(inbound.endpoint.id, inbound.envelope.patientKey));
-  const lengths = batch.map(({ inbound }) => inbound.bytes.length);
-  let offset = 1;
-  const starts = lengths.map((length) => (offset += length) - length);
-  // All bytes as one binary parameter, cut apart by the server: an array of bytea would travel as text in hex.
-  const bytes = Buffer.concat(batch.map(({ inbound }) => inbound.bytes));
-  const digests = Buffer.from(batch.map(({ digest }) => digest).join(''), 'hex');
-  const rows = await db.query<StoredRow>(sql`
-    insert into message (endpoint_id, lane_key, slot, received_at, control_id, type, facility, digest, raw)
-    select i.endpoint_id, i.lane_key, i.slot, ${at}::timestamptz, i.control_id, i.type, i.facility,
-      substring(${digests}::bytea from (i.n * 32 - 31)::int for 32),
-      substring(${bytes}::bytea from i.start for i.length)
-    from unnest(
-      ${batch.map(({ inbound }) => inbound.endpoint.id)}::int[],
-      ${lanes}::bigint[],
-      ${lanes.map(slotOf)}::smallint[],
-      ${batch.map(({ inbound }) => inbound.envelope.controlId)}::text[],
-      ${batch.map(({ inbound }) => inbound.envelope.type)}::text[],
-      ${batch.map(({ inbound }) => inbound.envelope.facility)}::text[],
-      ${starts}::int[],
-      ${lengths}::int[]
-    ) with ordinality as i (endpoint_id, lane_key, slot, control_id, type, facility, start, length, n)
-    order by i.n
-    on conflict (endpoint_id, control_id, digest) do nothing
-    returning id, endpoint_id, control_id, encode(digest, 'hex') as digest,
-      exists (
-        select from message o
-        where o.endpoint_id = message.endpoint_id and o.control_id = message.control_id and o.digest <> message.digest
-      ) as is_conflict`);
-  return toReceipts(rows, false);
+  const rows = batch.map(({ inbound: { endpoint, envelope, bytes }, digest }): MessageRow => {
+    const { controlId, type, facility, patientKey } = envelope;
+    const lane = laneKey(endpoint.id, patientKey);
+    const isTried = endpoint.state === 'testing';
+    return { endpointId: endpoint.id, isTried, lane, controlId, type, facility, digest, bytes };
+  });
+  return toReceipts(await insertMessageRows(db, rows, at), false);
 }
 
 /** Messages that were stored before, by this process or another one. */

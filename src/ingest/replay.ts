@@ -7,6 +7,7 @@
  */
 import type { Database, Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
+import { triedOnly } from './registry/hold.ts';
 import { whereMessage, type MessageFilter } from './status.ts';
 
 export interface Replayed {
@@ -78,14 +79,19 @@ function readWindow(
     order by m.id`);
 }
 
-async function requeue(tx: Tx, rows: readonly WindowRow[]): Promise<number> {
+/** Puts messages that have run back into the queue, and takes the holds off their lanes. @returns how many had run */
+export async function requeue(
+  tx: Tx,
+  rows: readonly { readonly id: number; readonly laneKey: number }[],
+): Promise<number> {
   if (rows.length === 0) return 0;
   // First the holds: a worker that is just moving a message behind one has finished then, and is seen below.
   await tx.query(sql`delete from lane_hold where lane_key = any(${rows.map(({ laneKey }) => laneKey)}::bigint[])`);
   const [done] = await tx.query<{ queued: number }>(sql`
     with before as materialized (
       select id, endpoint_id, unmapped from message
-      where id = any(${rows.map(({ id }) => id)}::bigint[]) and status <> 0
+      where id = any(${rows.map(({ id }) => id)}::bigint[]) and status <> 0 and octet_length(raw) > 0
+        and endpoint_id not in (${triedOnly})
       order by id
       for update
     ), queued as (

@@ -4,6 +4,9 @@ import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { MessageStatus } from './contract.ts';
 
+/** The code in front of a reason (`value: OBX-5 is no number`), of `message m`. */
+export const reasonCode = sql`split_part(coalesce(m.reason, ''), ':', 1)`;
+
 /** Position = number in the database. */
 export const statuses: readonly MessageStatus[] = ['waiting', 'processed', 'quarantined', 'held'];
 
@@ -26,6 +29,12 @@ export interface MessageFilter {
   readonly mapVersion?: string;
   /** Leaves any of what has these hashes (unmapped.ts). */
   readonly unmapped?: readonly number[];
+  /** The cause, as the error inbox has it (errors.ts). */
+  readonly step?: string;
+  readonly code?: string;
+  readonly position?: string;
+  /** About somebody with any of these marks (marks.ts). */
+  readonly marks?: readonly number[];
 }
 
 export interface MessageLine {
@@ -75,6 +84,13 @@ export function whereMessage(filter: MessageFilter): Sql {
   }
   if (filter.mapVersion !== undefined) conditions.push(sql`m.map_version = ${filter.mapVersion}`);
   if (filter.unmapped !== undefined) conditions.push(sql`m.unmapped && ${filter.unmapped}::int[]`);
+  if (filter.step !== undefined) conditions.push(sql`m.step = ${filter.step}`);
+  if (filter.code !== undefined) conditions.push(sql`${reasonCode} = ${filter.code}`);
+  if (filter.position !== undefined) conditions.push(sql`m.position = ${filter.position}`);
+  if (filter.marks !== undefined) {
+    // Found first, by the index of marks: beside `order by id limit` PostgreSQL would rather walk the archive, in hope.
+    conditions.push(sql`m.id = any(array(select o.id from message o where o.marks && ${filter.marks}::bigint[]))`);
+  }
   return join(conditions, ' and ');
 }
 

@@ -16,8 +16,8 @@ export interface Lease {
   readonly fence: number;
 }
 
-/** What is leased: lanes of what arrives, destinations of what is sent, exports. Each has a table of slots and one of workers. */
-export type LeaseKind = 'lane' | 'destination' | 'export';
+/** What is leased: lanes of what arrives, destinations of what is sent, exports, the watch. Each has a table of slots and one of workers. */
+export type LeaseKind = 'lane' | 'destination' | 'export' | 'watch';
 
 export interface LeaseOptions {
   readonly database: Database;
@@ -45,6 +45,7 @@ const tables = {
   lane: { slots: raw('lane_slot'), workers: raw('lane_worker') },
   destination: { slots: raw('destination_slot'), workers: raw('destination_worker') },
   export: { slots: raw('export_slot'), workers: raw('export_worker') },
+  watch: { slots: raw('watch_slot'), workers: raw('watch_worker') },
 };
 
 /** How long work stands still after a worker died; long beside a pause for garbage collection or a slow disk. */

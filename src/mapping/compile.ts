@@ -9,7 +9,7 @@ import {
   type Tracer,
 } from './compile/compile-rules.ts';
 import { compileCondition, readsOfSegment, type Test } from './compile/condition.ts';
-import { invalid } from './tables/document.ts';
+import { invalid } from '../fhir/yaml-table.ts';
 import { compileKey, keys, type KeyFunction } from './keys.ts';
 import { links, type LinkFunction } from './links.ts';
 import type { Node } from './message/nesting.ts';

@@ -2,6 +2,7 @@
  * Why a message becomes what it becomes: for each element the rule and the fields that made it, for each field where it
  * went, or why no rule took it.
  */
+import { Problem } from '../fhir/problem.ts';
 import { compileTraced } from './compile.ts';
 import type { MapContext, MappedMessage } from './message/draft.ts';
 import { unmappedUrl } from './values/extensions.ts';
@@ -50,8 +51,16 @@ export interface ExplainedField {
   readonly why?: string;
 }
 
-/** @throws Problem as {@link mapMessage} */
+/** Each rule is watched at each segment, some milliseconds and kilobytes: more of them nobody reads. */
+export const explainedSegmentsMax = 2_000;
+
+/** @throws Problem as {@link mapMessage}, too-costly */
 export function explainMessage(source: MapSource, message: Hl7Message, context: MapContext): Explanation {
+  if (message.segments.length > explainedSegmentsMax) {
+    throw new Problem('too-costly', `at most ${explainedSegmentsMax} segments are explained`, {
+      hint: 'Leave out results that are like others.',
+    });
+  }
   const trace = new Trace();
   const mapped = mapMessage(compileTraced(source, trace), message, context);
   const types = new Map<object, string>(mapped.drafts.map(({ resource }) => [resource, resource.resourceType]));
@@ -63,9 +72,9 @@ export function explainMessage(source: MapSource, message: Hl7Message, context: 
 }
 
 function explainResources({ drafts }: MappedMessage, steps: readonly Step[]): ExplainedResource[] {
+  const all = makersOf(steps);
   return drafts.map(({ resource }) => {
-    const makers = new Map<string, Step>();
-    for (const step of steps) for (const path of step.made.get(resource) ?? []) makers.set(path, step);
+    const makers = all.get(resource) ?? new Map<string, Step>();
     const elements = [...withoutKept(flatten(resource))].map(([path, value]): ExplainedElement => {
       const step = makers.get(path);
       if (step === undefined) return { path, value, rule: unruled(path), from: [] };
@@ -81,6 +90,19 @@ function explainResources({ drafts }: MappedMessage, steps: readonly Step[]): Ex
     });
     return { reference: `${resource.resourceType}/${resource.id}`, elements };
   });
+}
+
+/** By resource and path, the last step that gave the value. */
+function makersOf(steps: readonly Step[]): ReadonlyMap<object, ReadonlyMap<string, Step>> {
+  const all = new Map<object, Map<string, Step>>();
+  for (const step of steps) {
+    for (const [resource, paths] of step.made) {
+      let makers = all.get(resource);
+      if (makers === undefined) all.set(resource, (makers = new Map()));
+      for (const path of paths) makers.set(path, step);
+    }
+  }
+  return all;
 }
 
 /** What another rule of the data type took before (CX.4 is both system and assigner) this one read as well. */
@@ -116,12 +138,14 @@ function explainFields(
   const takers = new Map<string, Step>();
   for (const step of steps) for (const leaf of step.taken) takers.set(leaf, step);
   const structural = new Set(source.structural);
+  const at = stepsAt(steps);
   // Read anew, so that every value is there.
   return nest(message).flatMap((node) =>
     node.reader.left().map(({ position, text }): ExplainedField => {
       const field = { segment: node.position, position, text };
       const step = takers.get(`${node.position} ${position}`);
-      if (step === undefined) return { ...field, to: [], ...whyNot(field, steps, source, structural) };
+      if (step === undefined)
+        return { ...field, to: [], ...whyNot(field, at.get(node.position) ?? [], source, structural) };
       return {
         ...field,
         to: placesOf(step, `${node.position} ${position}`, types),
@@ -143,10 +167,7 @@ function placesOf(step: Step, leaf: string, types: ReadonlyMap<object, string>):
   return places;
 }
 
-interface Field {
-  readonly segment: number;
-  readonly position: string;
-}
+type Field = Pick<ExplainedField, 'position'>;
 
 const reasons: Readonly<Record<Idle, (step: Step) => string>> = {
   condition: (step) => `the condition of ${nameOf(step)} does not hold`,
@@ -156,12 +177,12 @@ const reasons: Readonly<Record<Idle, (step: Step) => string>> = {
 
 function whyNot(
   field: Field,
-  steps: readonly Step[],
+  around: readonly Step[],
   source: MapSource,
   structural: ReadonlySet<string>,
 ): { why: string; rule?: string; at?: string } {
   const position = field.position.replace(/~\d+/, '');
-  const asked = steps.filter(({ rule, node }) => reads(rule, position) && isAt(node, field));
+  const asked = around.filter(({ rule }) => reads(rule, position));
   const idle = asked.find((step) => step.idle !== undefined);
   if (idle?.idle !== undefined) return { why: reasons[idle.idle](idle), rule: nameOf(idle), at: idle.rule.at };
   const [other] = asked;
@@ -177,9 +198,19 @@ function whyNot(
   return { why: `${name} reads it, but no build of this message uses it here`, rule: name, at: unasked.rule.at };
 }
 
-/** A step on a segment, or on one around it whose rule names the segment. */
-function isAt(node: Step['node'], { segment, position }: Field): boolean {
-  return node.position === segment || node.find(position.split('-')[0] as string)?.position === segment;
+/** By the number of the segment: steps on it, and steps on one around it whose rule names it. */
+function stepsAt(steps: readonly Step[]): ReadonlyMap<number, readonly Step[]> {
+  const at = new Map<number, Step[]>();
+  for (const step of steps) {
+    const { node, rule } = step;
+    const named = rule.from === undefined ? undefined : node.find(rule.from.split('-')[0] as string)?.position;
+    for (const position of new Set([node.position, named ?? node.position])) {
+      const list = at.get(position);
+      if (list === undefined) at.set(position, [step]);
+      else list.push(step);
+    }
+  }
+  return at;
 }
 
 function reads({ from }: Rule, position: string): boolean {

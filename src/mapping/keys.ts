@@ -13,8 +13,8 @@ import { location } from './values/parties.ts';
 import type { Compartment, Run } from './message/state.ts';
 import type { KeyPart, KeySource } from './table.ts';
 
-/** @returns the id of the resource of this type that this segment stands for */
-export type KeyFunction = (node: Node, run: Run, type: string) => string;
+/** @returns the id of the resource of this type that this segment stands for; undefined when it stands for nobody */
+export type KeyFunction = (node: Node, run: Run, type: string) => string | undefined;
 
 /** Identifier types of HL70203 in the order in which they name a patient best; then untyped, then any other. */
 const patientTypes = ['MR', 'PI', 'PT', 'PN', ''];
@@ -26,8 +26,17 @@ function patientKey(fields: readonly number[]): KeyFunction {
       const key = primaryIdentifier(reader.parts(field), run);
       if (key !== undefined) return deriveId(undefined, [run.context.owner, 'Patient', ...key]);
     }
+    if (!isNamed(reader)) return undefined;
     return deriveId(undefined, [...run.messageKey, 'Patient', String(reader.segment.position)]);
   };
+}
+
+/** Without a record number, a name (PID-5) or a number of the person (PID-19) says at least who is meant. */
+function isNamed(reader: SegmentReader): boolean {
+  if (reader.segment.name !== 'PID') return true;
+  const isSaid = (part: Part, ...components: number[]): boolean =>
+    !part.value.isNull && components.some((component) => part.peek(component).trim() !== '');
+  return reader.parts(5).some((part) => isSaid(part, 1, 2)) || reader.parts(19).some((part) => isSaid(part, 1));
 }
 
 /** The identifier that is the patient's in the sender's system: by type, then its own authority, then by text. */

@@ -4,7 +4,7 @@
  */
 import { Problem } from '../fhir/problem.ts';
 import { compileMap, type CompiledMap } from './compile.ts';
-import { Table } from './tables/document.ts';
+import { Table } from '../fhir/yaml-table.ts';
 import { applyChanges, profilesOf, shippedOverlay } from './tables/overlay.ts';
 import { readOverlay } from './tables/read-overlay.ts';
 import { loadMaps, type MapLibrary, type MapSource, type Partner } from './table.ts';

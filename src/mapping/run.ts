@@ -12,7 +12,8 @@ import { type DraftBuilder, type Element, ofType, Run, type Reference } from './
 
 /**
  * The resources that a message speaks of, with stable ids, and an account of all that no rule took.
- * @throws Problem structure without MSH, not-supported for a type or event that no table serves, required without PID
+ * @throws Problem structure without MSH, not-supported for a type or event that no table serves, required without a PID that says whose
+ *   record it is
  */
 export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapContext): MappedMessage {
   const { what, event } = messageMapFor(map, message);
@@ -29,6 +30,7 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
     const segments = nodesOf[place];
     if (segments !== undefined) buildDrafts(builds[place] as CompiledBuild, segments, run);
   }
+  refuseNobody(what, run);
   for (let place = 0; place < builds.length; place++) {
     const [segments, build] = [nodesOf[place], builds[place] as CompiledBuild];
     if (segments !== undefined && build.refs.length > 0) linkDrafts(build, segments, run);
@@ -38,6 +40,19 @@ export function mapMessage(map: CompiledMap, message: Hl7Message, context: MapCo
   keepTheRest(run);
   const { commands, snapshots, unmapped, issues } = run;
   return { drafts: order(run.drafts), commands, snapshots, unmapped, issues, mapVersion: map.version };
+}
+
+/**
+ * HL7 v2 asks for PID-3 and PID-5. A record of nobody, a new one with each message, would never meet the patient's own, and be seen by
+ * neither them nor those they permit: the message waits until somebody says whose it is. Where none is asked for, an empty PID is none;
+ * beside another patient it is refused there as well, because what stands under it would be taken for the other's.
+ */
+function refuseNobody(what: CompiledMessage, { nobodies, drafts: made }: Run): void {
+  if (nobodies === 0 || (what.patient === 'optional' && !made.some(({ type }) => type === 'Patient'))) return;
+  throw new Problem('required', 'the patient has neither a number nor a name', {
+    expression: 'PID-3',
+    hint: 'Send PID-3. Where the number stands elsewhere, an overlay says so: key: patient.',
+  });
 }
 
 /** R4 wants of a Provenance that it is about something; a message that only deletes, or holds nothing, has no target for it. */
@@ -112,7 +127,12 @@ function buildDrafts(build: CompiledBuild, nodes: readonly Node[], run: Run): vo
 
 function draftFor(build: CompiledBuild, node: Node, run: Run): DraftBuilder | undefined {
   if (build.key === undefined) return run.nearest(build.resource, node);
-  const draft = run.draft(build.resource, build.key(node, run, build.resource), build.mode, node);
+  const id = build.key(node, run, build.resource);
+  if (id === undefined) {
+    run.nobodies += 1;
+    return undefined;
+  }
+  const draft = run.draft(build.resource, id, build.mode, node);
   if (build.isDeleted?.(node) === true) draft.mode = 'delete';
   return draft;
 }

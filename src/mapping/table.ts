@@ -7,7 +7,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { invalid, Table } from './tables/document.ts';
+import { invalid, Table } from '../fhir/yaml-table.ts';
 import { readOverlay } from './tables/read-overlay.ts';
 import {
   readGroup,

@@ -3,10 +3,10 @@
  * for its own reads, for treatment: being sent something is being shown it.
  */
 import type { Resource } from '@medplum/fhirtypes';
-import { visibility } from '../access/predicate.ts';
-import type { Principal } from '../access/principal.ts';
-import { purpose } from '../access/purpose.ts';
-import { parseScopes } from '../access/scope.ts';
+import { visibility } from '../access/predicate/predicate.ts';
+import type { Principal } from '../access/principal/principal.ts';
+import { purpose } from '../access/principal/purpose.ts';
+import { parseScopes } from '../access/principal/scope.ts';
 import type { Tx } from '../db.ts';
 import { parseJson } from '../fhir/json.ts';
 import { Problem } from '../fhir/problem.ts';

@@ -43,7 +43,7 @@ export interface NewDestination extends Partial<Omit<Destination, 'id' | 'name' 
 /** What hospitals' interface engines take most. */
 const versionDefault = '2.5.1';
 const charsetDefault = 'UNICODE UTF-8';
-const senderDefault: Party = { application: 'HUB', facility: 'HUB' };
+export const senderDefault: Party = { application: 'HUB', facility: 'HUB' };
 
 /** Processes share the destinations by these: equals the rows of `destination_slot`. */
 export const slotCount = 64;
@@ -54,7 +54,7 @@ export function slotOf(destinationId: number): number {
 
 /** @throws Problem value for a description that breaks a rule, not-supported for a version, conflict when the name is taken */
 export async function addDestination(db: Tx, wanted: NewDestination): Promise<Destination> {
-  check(wanted);
+  checkDestination(wanted);
   const sender = wanted.sender ?? senderDefault;
   const [row] = await db.query<DestinationRow>(sql`
     insert into destination (name, organization, host, port, is_tls, version, charset, sending_application,
@@ -82,7 +82,18 @@ export async function findDestination(db: Tx, name: string): Promise<Destination
   throw new Problem('not-found', `there is no destination named ${name}`, { hint: 'List them: hub endpoint list' });
 }
 
-function check(wanted: NewDestination): void {
+/** What is queued waits while it is off. @throws Problem not-found */
+export async function setDestinationEnabled(db: Tx, name: string, isEnabled: boolean): Promise<Destination> {
+  await db.query(sql`update destination set is_enabled = ${isEnabled}::boolean where name = ${name}`);
+  return findDestination(db, name);
+}
+
+export async function isDestination(db: Tx, name: string): Promise<boolean> {
+  return (await db.query(sql`select from destination where name = ${name}`)).length > 0;
+}
+
+/** @throws Problem value for a description that breaks a rule, not-supported for a version */
+export function checkDestination(wanted: NewDestination): void {
   versionOf(wanted.version ?? versionDefault);
   const { receiver, sender = senderDefault } = wanted;
   const parties = [receiver.application, receiver.facility, sender.application, sender.facility];

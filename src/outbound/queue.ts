@@ -4,7 +4,7 @@
  * which receivers know it.
  */
 import type { Tx } from '../db.ts';
-import { sql } from '../db/sql.ts';
+import { sql, textArray } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import { slotCount, toDestination, type Destination, type DestinationRow } from './destination.ts';
 import type { Answer } from './verdict.ts';
@@ -22,17 +22,19 @@ export interface NewMessage {
   /** MSH-10. */
   readonly controlId: string;
   readonly bytes: Uint8Array;
+  /** Ids of the Patients it is about. */
+  readonly patients: readonly string[];
 }
 
 /** @returns the id of the row; from now on the message is sent until it is answered */
 export async function queueMessage(
   tx: Tx,
-  { destination, type, controlId, bytes }: NewMessage,
+  { destination, type, controlId, bytes, patients }: NewMessage,
   at: Date,
 ): Promise<number> {
   const [row] = await tx.query<{ id: number }>(sql`
-    insert into outbound_message (destination_id, control_id, type, queued_at, raw)
-    values (${destination.id}, ${controlId}, ${type}, ${at}, ${bytes}) returning id`);
+    insert into outbound_message (destination_id, control_id, type, queued_at, raw, patients)
+    values (${destination.id}, ${controlId}, ${type}, ${at}, ${bytes}, ${textArray(patients)}::text[]) returning id`);
   return row?.id ?? 0;
 }
 
@@ -141,4 +143,13 @@ export async function listOutbound(
       and (${wanted}::int is null or m.status = ${wanted}::int)
     order by m.id limit ${pageRows}`);
   return rows.map((row) => ({ ...row, status: outboundStatuses[row.status] as OutboundStatus }));
+}
+
+/** Messages about these Patients are emptied, with the answers to them; what was not accepted yet is not sent. */
+export async function eraseOutbound(tx: Tx, patients: readonly string[]): Promise<number> {
+  const emptied = await tx.query<{ id: number }>(sql`
+    update outbound_message set raw = '', ack = null,
+      status = case when status in (${code.waiting}, ${code.refused}) then ${code.dropped} else status end
+    where patients && ${textArray(patients)}::text[] and raw <> '' returning id`);
+  return emptied.length;
 }

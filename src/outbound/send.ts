@@ -2,7 +2,7 @@
  * An operator sends something to a hospital: build, record who is shown what of whom, queue. In this order: nothing is
  * queued that the trail does not have.
  */
-import { auditEntries, type Disclosed, type Audit, type AuditContext } from '../access/audit.ts';
+import { auditEntries, type Disclosed, type Audit, type AuditContext } from '../access/audit/audit.ts';
 import type { Database } from '../db.ts';
 import { assertValid } from '../fhir/validate.ts';
 import { buildMessage, parseMessageType } from './build/message.ts';
@@ -61,7 +61,12 @@ export async function sendMessage(options: SendOptions, request: SendRequest): P
   const { text, omitted } = writeMessage(segments, versionOf(version), type.structure);
   const bytes = options.encode(text, charset);
   await audit.record(auditEntries({ ...context, ...subject }, shown));
-  const id = await queueMessage(database, { destination, type: `${type.code}^${type.trigger}`, controlId, bytes }, at);
+  const patients = [...new Set(shown.flatMap(({ patient }) => (patient === null ? [] : [patient])))];
+  const id = await queueMessage(
+    database,
+    { destination, type: `${type.code}^${type.trigger}`, controlId, bytes, patients },
+    at,
+  );
   return { id, controlId, omitted };
 }
 

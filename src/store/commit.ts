@@ -10,11 +10,15 @@ import { randomBytes } from 'node:crypto';
 import type { Tx } from '../db.ts';
 import { isMintedId, ownBucket } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
+import { carriedReferences } from '../fhir/sensitivity/carry.ts';
 import { atIndex, Problem } from '../fhir/problem.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
 import { unmappedUrl } from '../mapping/values/extensions.ts';
+import { findErased, keptOut } from './erased.ts';
 import { deleteIdentifiers, identifierHashes, insertIdentifiers, type IdentifierRow } from './identifier.ts';
 import { indexColumns } from './index-columns.ts';
+import { carryLabels, pushLabels, readCarried, type Labelled, type Others } from './labels/carry.ts';
+import { currentSensitivity } from './labels/current.ts';
 import { writeSearchParameters } from './index-revision.ts';
 import { IndexColumns } from './params/columns.ts';
 import { bucketOf, isInDirectory, mintId, needsLocator, patientsOf } from './place.ts';
@@ -64,9 +68,15 @@ export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOpt
   const incoming = await placeWrites(tx, writes, at);
   const read = await readCurrent(tx, incoming);
   await checkPatients(tx, incoming, read);
+  await checkErased(tx, incoming, read);
   const planned = await plan(tx, incoming, read);
-  const { before, transitions } = await lockChanging(tx, incoming, planned);
+  const rows = changedRows(incoming, planned);
+  const others = await readCarried(tx, rows);
+  const locked = await lockChanging(tx, incoming, planned);
+  const { before, transitions, passedOn } =
+    locked === planned ? carry(planned, rows, others) : await carryAnew(tx, incoming, locked);
   await writeTransitions(tx, transitions, before, at);
+  await pushLabels(tx, passedOn);
   return transitions.map(({ outcome, state }) => ({
     outcome,
     bucket: state.bucket,
@@ -98,7 +108,7 @@ async function placeWrites(tx: Tx, writes: readonly Write[], at: Date): Promise<
   );
   return each(named, ({ write, type, id, patients }) => {
     const bucket = locators.get(`${type}/${id}`) ?? bucketOf(type, id, patients.patient);
-    return { write, id, bucket, patients, at };
+    return { write, id, bucket, patients, at, sensitivity: currentSensitivity };
   });
 }
 
@@ -154,6 +164,46 @@ async function lockChanging(tx: Tx, incoming: readonly Incoming[], planned: Plan
   return plan(tx, incoming, new Map([...before, ...byName(await readRows(tx, stale))]));
 }
 
+/** Each row that the commit changes, once, as it will be. */
+function changedRows(incoming: readonly Incoming[], { before, transitions }: Plan): Labelled[] {
+  const rows = new Map<string, Labelled>();
+  for (const [index, { outcome, state, resource }] of transitions.entries()) {
+    if (outcome === 'unchanged' || state.isDeleted || resource === undefined) continue;
+    rows.set(nameOf(state), {
+      state,
+      resource,
+      references: carriedReferences(resource),
+      grown: state.labels & ~(before.get(nameOf(state))?.labels ?? 0),
+      isUnheardOf: incoming[index]?.write.kind === 'create',
+    });
+  }
+  return [...rows.values()];
+}
+
+/** What each row takes from what it refers to; `passedOn`: the rows whose labels others may have to take. */
+function carry(
+  plan: Plan,
+  rows: readonly Labelled[],
+  others: Others,
+): Plan & { readonly passedOn: readonly Labelled[] } {
+  const carrying = new Map(carryLabels(rows, others).map((row) => [nameOf(row.state), row]));
+  if (carrying.size === 0) return { ...plan, passedOn: rows };
+  const transitions = plan.transitions.map((transition) => {
+    const row = carrying.get(nameOf(transition.state));
+    // Of several versions the last is the row's; the others are past.
+    if (row?.state.version !== transition.state.version) return transition;
+    return { ...transition, state: row.state, resource: transition.resource && row.resource };
+  });
+  const passedOn = rows.map((row) => carrying.get(nameOf(row.state)) ?? row);
+  return { before: plan.before, transitions, passedOn };
+}
+
+/** What was planned again may refer to something else. */
+async function carryAnew(tx: Tx, incoming: readonly Incoming[], plan: Plan): Promise<ReturnType<typeof carry>> {
+  const rows = changedRows(incoming, plan);
+  return carry(plan, rows, await readCarried(tx, rows));
+}
+
 /** LEAKS 35: a source may speak of its own patients only; a Patient of another is like none. */
 async function checkPatients(tx: Tx, incoming: readonly Incoming[], before: States): Promise<void> {
   const writtenHere = new Map(
@@ -184,6 +234,21 @@ async function checkPatients(tx: Tx, incoming: readonly Incoming[], before: Stat
     hint: 'Refer to a Patient that the same source has written.',
   });
   throw atIndex(stranger.index, problem);
+}
+
+/** A Patient that is new here may be one that its source had, and that was erased. What messages say was asked before (hub/apply.ts). */
+async function checkErased(tx: Tx, incoming: readonly Incoming[], before: States): Promise<void> {
+  const fresh = [...incoming.entries()].filter(
+    ([, one]) =>
+      one.write.resource.resourceType === 'Patient' &&
+      (one.write.kind === 'create' || one.write.kind === 'update') &&
+      !before.has(nameOf(keyOf(one))),
+  );
+  const erased = await findErased(
+    tx,
+    fresh.map(([, { write }]) => write),
+  );
+  for (const [at, whose] of erased) throw atIndex(fresh[at]?.[0] ?? 0, whose === 'own' ? keptOut() : unknown());
 }
 
 function lateRows(incoming: readonly Incoming[], before: States): Key[] {

@@ -182,7 +182,7 @@ export async function readExported(
   const decided = visible.decided('r');
   const content = isDeleted
     ? raw('r.is_deleted')
-    : sql`not r.is_deleted and (r.version = k.version or (h.is_deleted = false and ${visible.past('r')}))`;
+    : sql`not r.is_deleted and (r.version = k.version or (h.is_deleted = false and ${visible.past('r', 'h')}))`;
   const rows = await db.query<LineRow>(sql`
     select r.id, r.patient, r.other_patients, coalesce(h.body, r.body) as body, ${decided.decidedBy} as decided_by
     from unnest(${buckets}::int[], ${ids}::text[], ${versions}::int[]) with ordinality k (bucket, id, version, place)

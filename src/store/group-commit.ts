@@ -6,25 +6,32 @@
  * For writes that are complete by themselves. What must commit with other work (a message's state, a Consent's rules) calls
  * `commit` in a transaction of its own.
  */
-import type { Database } from '../db.ts';
+import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { commit } from './commit.ts';
 import type { Write, Written } from './row.ts';
 
-export interface GroupCommit {
+export interface GroupCommit<Entry = never> {
   /**
    * Commits these writes together, whatever becomes of others.
+   * @param entriesOf what stands or falls with them: the transaction keeps it as it is told to
    * @throws Problem as `commit`; transient when more is waiting than can be written soon
    */
-  write(writes: readonly Write[]): Promise<Written[]>;
+  write(writes: readonly Write[], entriesOf?: (written: Written[]) => readonly Entry[]): Promise<Written[]>;
 }
+
+/** Runs work in a transaction, and keeps there what the work says to keep (the audit trail, to which the store is blind). */
+export type Transact<Entry> = <T>(
+  work: (tx: Tx) => Promise<{ readonly value: T; readonly entries: readonly Entry[] }>,
+) => Promise<T>;
 
 export interface GroupCommitOptions {
   readonly clock: () => Date;
 }
 
-interface Waiting {
+interface Waiting<Entry> {
   readonly writes: readonly Write[];
+  readonly entriesOf: ((written: Written[]) => readonly Entry[]) | undefined;
   readonly resolve: (written: Written[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -36,24 +43,30 @@ const groupWritesMax = 200;
 /** About two seconds of writing; more would only time out in the queue. */
 const waitingMax = 5_000;
 
-export function openGroupCommit(database: Database, { clock }: GroupCommitOptions): GroupCommit {
-  const queue: Waiting[] = [];
+export function openGroupCommit<Entry = never>(
+  transact: Transact<Entry>,
+  { clock }: GroupCommitOptions,
+): GroupCommit<Entry> {
+  const queue: Waiting<Entry>[] = [];
   let running = 0;
 
-  const commitTogether = (group: readonly Waiting[]): Promise<Written[]> =>
-    database.inTransaction((tx) =>
-      commit(
+  /** @returns what became of each one's writes */
+  const commitTogether = (group: readonly Waiting<Entry>[]): Promise<Written[][]> =>
+    transact(async (tx) => {
+      const written = await commit(
         tx,
         group.flatMap(({ writes }) => writes),
         { at: clock() },
-      ),
-    );
+      );
+      let from = 0;
+      const value = group.map(({ writes }) => written.slice(from, (from += writes.length)));
+      return { value, entries: group.flatMap(({ entriesOf }, index) => entriesOf?.(value[index] as Written[]) ?? []) };
+    });
 
-  const commitGroup = async (group: readonly Waiting[]): Promise<void> => {
+  const commitGroup = async (group: readonly Waiting<Entry>[]): Promise<void> => {
     try {
       const written = await commitTogether(group);
-      let from = 0;
-      for (const { writes, resolve } of group) resolve(written.slice(from, (from += writes.length)));
+      for (const [index, { resolve }] of group.entries()) resolve(written[index] as Written[]);
     } catch (error) {
       const isLost = error instanceof Problem && error.code === 'transient';
       if (isLost || group.length === 1) for (const { reject } of group) reject(error);
@@ -71,13 +84,13 @@ export function openGroupCommit(database: Database, { clock }: GroupCommitOption
   };
 
   return {
-    write: (writes) =>
+    write: (writes, entriesOf) =>
       new Promise((resolve, reject) => {
         if (queue.length >= waitingMax) {
           reject(new Problem('transient', 'too many writes are waiting', { hint: 'Send it again in a few seconds.' }));
           return;
         }
-        queue.push({ writes, resolve, reject });
+        queue.push({ writes, entriesOf, resolve, reject });
         if (running >= transactionsMax) return;
         running++;
         // After this turn of the event loop, so that what arrived in one read of the sockets goes together.

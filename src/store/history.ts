@@ -100,7 +100,7 @@ function versionsOf(
     const of = (alias: string): Sql => sql`${raw(alias)}.owner = ${scope.owner} and ${raw(alias)}.type = t.type`;
     // offset 0: of a join by three columns, which it takes for independent, PostgreSQL expects one row, and sorts before the limit.
     const versions = sql`resource_history h cross join lateral (
-      select r.* from resource r where ${isOfRow} and ${visibility.where('r')} and ${visibility.past('r')} offset 0) r`;
+      select r.* from resource r where ${isOfRow} and ${visibility.where('r')} and ${visibility.past('r', 'h')} offset 0) r`;
     // A range of the index for each type, merged.
     return sql`
       select one.* from unnest(${codesOf(scope.types)}::smallint[]) t (type)
@@ -109,7 +109,7 @@ function versionsOf(
         (${past(versions, of('h'), order('h', ['last_updated', 'id', 'version']))})) one`;
   }
   const versions = sql`resource_history h join resource r on ${isOfRow} and ${visibility.where('r')}
-    and ${visibility.past('r')}`;
+    and ${visibility.past('r', 'h')}`;
   const where = 'id' in scope ? isRow(scope.type, scope.id, 'r') : isAmongPatients(scope);
   return sql`(${current(where)}) union all (${past(versions, where)})`;
 }

@@ -12,3 +12,14 @@ export async function lockNames(tx: Tx, names: readonly string[]): Promise<void>
   const sorted = [...new Set(names)].toSorted();
   await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(${sorted}::text[]) as name`);
 }
+
+/**
+ * The same lock, shared: any number hold it together, and whoever calls {@link lockNames} waits for all of them. For what must
+ * not outlive a right that is being taken away: a notification on its way.
+ */
+export async function shareNames(tx: Tx, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  const sorted = [...new Set(names)].toSorted();
+  await tx.query(sql`
+    select pg_advisory_xact_lock_shared(hashtextextended(name, 0)) from unnest(${sorted}::text[]) as name`);
+}

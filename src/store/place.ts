@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/compartmentdefinition-patient.html
  */
 import { Problem } from '../fhir/problem.ts';
-import { patientsOf as compartmentOf } from '../fhir/compartment.ts';
+import { placeOf as patientsOf } from '../fhir/compartment.ts';
 import { formatId, isMintedId, ownBucket } from '../fhir/ids.ts';
 import { localReference } from '../fhir/reference.ts';
 import type { AnyResource } from '../fhir/types.ts';
@@ -24,34 +24,8 @@ export function isCompartmentParam(type: string, param: string): boolean {
   return compartmentParams.has(param) && !manyPatients.has(type);
 }
 
-export interface Patients {
-  /** In whose compartment the resource lives; undefined outside of any. */
-  readonly patient: string | undefined;
-  /** Every other patient it refers to. */
-  readonly others: readonly string[];
-}
-
-/**
- * The compartment of R4 decides where a resource lives. Beyond it every reference to a Patient counts, wherever it stands
- * (Device.patient, Observation.focus, an extension): all of them must permit (LEAKS 14).
- */
-export function patientsOf(resource: AnyResource): Patients {
-  const { primary, others } = compartmentOf(resource);
-  if (resource.resourceType === 'Patient') return { patient: primary, others: [] };
-  const found = new Set(primary === undefined ? others : [primary, ...others]);
-  collectPatients(resource, found);
-  const [patient, ...rest] = found;
-  return { patient, others: rest };
-}
-
-function collectPatients(value: object, found: Set<string>): void {
-  for (const child of Object.values(value) as unknown[]) {
-    if (typeof child !== 'object' || child === null) continue;
-    const reference = localReference(child);
-    if (reference?.type === 'Patient') found.add(reference.id);
-    collectPatients(child, found);
-  }
-}
+/** The compartment of R4 decides where a resource lives; beyond it every Patient that it names (fhir/compartment.ts). */
+export { placeOf as patientsOf, type Place as Patients } from '../fhir/compartment.ts';
 
 /**
  * A new id in the right bucket.
@@ -59,7 +33,15 @@ function collectPatients(value: object, found: Set<string>): void {
  */
 export function mintId(resource: AnyResource, bytes: Uint8Array): string {
   const patient = resource.resourceType === 'Patient' ? undefined : patientsOf(resource).patient;
-  return formatId(bytes, patient === undefined ? undefined : ownBucket(patient));
+  const beside = patient ?? documentOf(resource);
+  return formatId(bytes, beside === undefined ? undefined : ownBucket(beside));
+}
+
+/** Content lies beside its document, by whose row it is protected (binary.ts); where that lies the id of a minted one says. */
+function documentOf(resource: AnyResource): string | undefined {
+  if (resource.resourceType !== 'Binary') return undefined;
+  const context = localReference(resource['securityContext'] ?? {});
+  return context?.type === 'DocumentReference' && isMintedId(context.id) ? context.id : undefined;
 }
 
 /**

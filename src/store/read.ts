@@ -4,12 +4,14 @@
  *
  * @see https://hl7.org/fhir/R4/http.html#read
  */
-import type { Tx } from '../db.ts';
+import { isDatabase, type Tx } from '../db.ts';
 import { join, raw, sql, type Sql } from '../db/sql.ts';
 import { idPattern } from '../fhir/ids.ts';
 import { typeCode, typeName } from '../fhir/types.ts';
 import { compileBinaryRead } from './binary.ts';
 import { isAmong, isRow } from './locate.ts';
+import { needsLocator } from './place.ts';
+import { readTogether } from './read-together.ts';
 import type { Row } from './row.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -31,7 +33,10 @@ export interface StoredRow {
 /** Undefined for unknown and for hidden alike; a deleted row is returned with `isDeleted`. */
 export async function readRow(db: Tx, visibility: Visibility, type: string, id: string): Promise<Row | undefined> {
   if (typeCode(type) === undefined || !idPattern.test(id)) return undefined;
-  const [row] = await db.query<StoredRow>(compileRead(visibility, type, id));
+  const isAmongOthers = isDatabase(db) && type !== 'Binary' && !needsLocator(type, id);
+  const row = isAmongOthers
+    ? await readTogether(db, visibility, type, id)
+    : (await db.query<StoredRow>(compileRead(visibility, type, id)))[0];
   return row && toRow(row);
 }
 
@@ -101,7 +106,7 @@ export async function readVersion(
     from resource r ${decided.join}
     left join resource_history h
       on h.bucket = r.bucket and h.type = r.type and h.id = r.id and h.version = ${version}::int
-    where ${isRow(type, id, 'r')} and (r.version = ${version}::int or (h.version is not null and ${visibility.past('r')}))
+    where ${isRow(type, id, 'r')} and (r.version = ${version}::int or (h.version is not null and ${visibility.past('r', 'h')}))
       and ${decided.where}`);
   return row && toRow(row);
 }

@@ -2,8 +2,9 @@
  * A page of a search: one statement, one snapshot, in which every alias carries the caller's visibility. Hidden rows are
  * left out before the limit, the order and the count, so none of them tells of a row that may not be seen (LEAKS 3, 4).
  */
-import type { Tx } from '../db.ts';
-import { join, raw, sql, type Sql } from '../db/sql.ts';
+import { isDatabase, type Tx } from '../db.ts';
+import { join, raw, sql, varying, type Sql } from '../db/sql.ts';
+import { queryTogether } from '../db/together.ts';
 import { ownBucket } from '../fhir/ids.ts';
 import type { SearchRequest } from '../fhir/search-request.ts';
 import { typeName } from '../fhir/types.ts';
@@ -11,6 +12,7 @@ import type { Subject } from './search/chain.ts';
 import { openCursor, sealCursor, type CursorSeal, type Position } from './search/cursor.ts';
 import { isAfter, orderBy, orderOf, type OrderKey } from './search/order.ts';
 import type { Aliases } from './params/reference.ts';
+import { isPlain } from './search/plain.ts';
 import { resolveSearch } from './search/resolve.ts';
 import { compartmentsOf, compileSearch, isAcross, isCounted } from './search.ts';
 import { compileGathered } from './search/select-gathered.ts';
@@ -61,8 +63,8 @@ export async function selectPage(
 ): Promise<Page> {
   const { visibilityOf = () => visibility, organization } = options;
   const resolved = await resolveSearch(db, request, { visibilityOf, organization });
-  const { statement, keys } = compilePage(visibility, resolved, options);
-  const rows = await db.query<PageRow>(statement);
+  const { statement, keys, isPlain } = compilePage(visibility, resolved, options);
+  const rows = await (isPlain && isDatabase(db) ? queryTogether<PageRow>(db, statement) : db.query<PageRow>(statement));
   // An empty first page says that nothing matches; an empty later one does not say how much there was before.
   // Counted for nothing when the rows were gathered anyway: said all the same.
   const total =
@@ -107,14 +109,23 @@ function positionOf(row: PageRow, keys: readonly OrderKey[]): Position {
   return { id: row.id, keys: keys.map((_, index) => row[`key${index}`] ?? null) };
 }
 
+interface CompiledPage {
+  readonly statement: Sql;
+  readonly keys: readonly OrderKey[];
+  /** May be one statement with others of its turn (search/plain.ts). */
+  readonly isPlain: boolean;
+}
+
 export function compilePage(
   visibility: Visibility,
   request: SearchRequest,
   { aliases = new Map(), within, seal, visibilityOf = () => visibility }: SelectOptions,
-): { statement: Sql; keys: readonly OrderKey[] } {
+): CompiledPage {
   const patients = compartmentsOf(request, aliases, within);
   const isGathered = request.branches !== undefined || (patients === undefined && isAcross(request));
-  if (isGathered) return compileGathered(visibility, request, { aliases, within, seal, visibilityOf });
+  if (isGathered) {
+    return { ...compileGathered(visibility, request, { aliases, within, seal, visibilityOf }), isPlain: false };
+  }
   const subject: Subject = {
     type: request.type,
     alias: 'r',
@@ -133,7 +144,7 @@ export function compilePage(
   const statement = isCounted(request)
     ? sql`select page.*, (select count(*)::int from ${from(patients)} ${decided.join} where ${visible}) as total from (${page}) page`
     : page;
-  return { statement, keys };
+  return { statement, keys, isPlain: patients?.length === 1 && isPlain(request) };
 }
 
 /** The rows of a page, in order; one row more than asked tells that there is a next page. */
@@ -165,7 +176,7 @@ function pageOf(
 }
 
 function isIn(patient: string): Sql {
-  return sql`r.bucket = ${ownBucket(patient)} and r.patient = ${patient}`;
+  return sql`r.bucket = ${varying(ownBucket(patient), 'int4')} and r.patient = ${varying(patient, 'text')}`;
 }
 
 function from(patients: readonly string[] | undefined): Sql {

@@ -3,6 +3,7 @@ import { clinicalPeriod } from '../fhir/clinical-date.ts';
 import { parseJson } from '../fhir/json.ts';
 import { labelBits } from '../fhir/labels.ts';
 import { Problem } from '../fhir/problem.ts';
+import { markedLabels, withLabels } from '../fhir/sensitivity/mark.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { mergeElements, writeBody } from './body.ts';
 import { isClinicalDate, mainDateOf, type Patients } from './place.ts';
@@ -53,12 +54,14 @@ export interface Incoming {
   readonly bucket: number;
   readonly patients: Patients;
   readonly at: Date;
+  /** What the labelling service says of a content. */
+  readonly sensitivity: (resource: AnyResource) => number;
 }
 
 /** The first version of a row. */
-export function begin({ write, id, bucket, patients, at }: Incoming): Transition {
+export function begin({ write, id, bucket, patients, at, sensitivity }: Incoming): Transition {
   if (write.ifVersion !== undefined) throw unknown();
-  const { resource } = write;
+  const resource = withLabels(write.resource, sensitivity(write.resource));
   const period = datesOf(resource);
   const state: State = {
     bucket,
@@ -135,7 +138,7 @@ export function advance(
   isKnownPast: (content: (version: number, lastUpdated: Date) => string) => boolean,
   isFollowing: (extensionUrl: string) => boolean,
 ): Transition {
-  const { write, id, at, patients } = incoming;
+  const { write, id, at, patients, sensitivity } = incoming;
   if (current.owner !== write.owner) throw unknown();
   if (write.kind === 'create') throw new Problem('duplicate', 'the id is taken');
   if (write.ifVersion !== undefined && write.ifVersion !== current.version) {
@@ -151,13 +154,16 @@ export function advance(
       hint: 'Write the resource under a new id for the other patient.',
     });
   }
+  const said = saidOf(current);
   const union = unionOf(current, write.resource, patients);
   if (write.kind === 'draft' && (write.precedence ?? 0) < current.precedence && !current.isDeleted) {
-    const content = (version: number, lastUpdated: Date) => writeBody(write.resource, id, version, lastUpdated);
+    const late = withLabels(write.resource, sensitivity(write.resource) | said);
+    const content = (version: number, lastUpdated: Date) => writeBody(late, id, version, lastUpdated);
     if (isKnownPast(content)) return { outcome: 'unchanged', state: current, resource: undefined, past: [] };
-    return supersede(current, union, content, at);
+    return supersede(current, { ...union, labels: union.labels | labelBits(late) }, { late, content }, at);
   }
-  const resource = contentOf(current, write, isFollowing);
+  const sent = contentOf(current, write, isFollowing);
+  const resource = withLabels(sent, sensitivity(sent) | said);
   const isSame = !current.isDeleted && writeBody(resource, id, current.version, current.lastUpdated) === current.body;
   if (isSame) return { outcome: 'unchanged', state: current, resource: undefined, past: [] };
   const lastUpdated = later(at, current.lastUpdated);
@@ -165,6 +171,7 @@ export function advance(
   const state: State = {
     ...current,
     ...union,
+    labels: union.labels | labelBits(resource),
     version,
     lastUpdated,
     isDeleted: false,
@@ -179,12 +186,14 @@ export function advance(
 function supersede(
   current: State,
   union: Pick<State, 'labels' | 'otherPatients' | 'clinicalFrom' | 'clinicalTo'>,
-  content: (version: number, lastUpdated: Date) => string,
+  { late, content }: { late: AnyResource; content: (version: number, lastUpdated: Date) => string },
   at: Date,
 ): Transition {
-  const [lateAt, late] = [later(at, current.lastUpdated), current.version + 1];
-  const [restatedAt, restated] = [later(at, lateAt), late + 1];
-  const resource = parseJson(current.body) as AnyResource;
+  const [lateAt, lateVersion] = [later(at, current.lastUpdated), current.version + 1];
+  const [restatedAt, restated] = [later(at, lateAt), lateVersion + 1];
+  const stored = parseJson(current.body) as AnyResource;
+  // It shows what guards the row from now on.
+  const resource = withLabels(stored, markedLabels(stored) | markedLabels(late));
   const { bucket, type, id } = current;
   return {
     outcome: 'superseded',
@@ -198,7 +207,15 @@ function supersede(
     resource,
     past: [
       current,
-      { bucket, type, id, version: late, lastUpdated: lateAt, isDeleted: false, body: content(late, lateAt) },
+      {
+        bucket,
+        type,
+        id,
+        version: lateVersion,
+        lastUpdated: lateAt,
+        isDeleted: false,
+        body: content(lateVersion, lateAt),
+      },
     ],
   };
 }
@@ -215,6 +232,14 @@ function withoutFallback({ resource, fallback = [] }: Write, stored: AnyResource
   if (yielding.length === 0) return resource;
   const names = new Set(yielding.flatMap((name) => [name, `_${name}`]));
   return Object.fromEntries(Object.entries(resource).filter(([name]) => !names.has(name))) as AnyResource;
+}
+
+/**
+ * What the labelling service has said of the row: it stays on every later version, as the row stays guarded by it, until the
+ * sets change (labels/relabel.ts).
+ */
+function saidOf({ labels, isDeleted, body }: State): number {
+  return labels === 0 || isDeleted ? 0 : markedLabels(parseJson(body) as AnyResource);
 }
 
 /** Labels, patients and dates only ever grow: what any version was, the whole row is (LEAKS 8, 36). */

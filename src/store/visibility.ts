@@ -20,10 +20,10 @@ export class Visibility {
   readonly decidedBy: (alias: string) => Sql;
   readonly decided: (alias: string) => Decided;
   /**
-   * What must hold besides for an older version to be seen, over the columns of the current row: codes are known of that one
-   * alone, and what it says of them says nothing of a version before a correction (LEAKS 8).
+   * What must hold besides for an older version to be seen, over the columns of the current row and of the version: codes are
+   * known of the current one alone, and what it says of them says nothing of a version before a correction (LEAKS 8).
    */
-  readonly past: (alias: string) => Sql;
+  readonly past: (alias: string, version: string) => Sql;
   // Nominal: an object literal of the same shape is not a Visibility.
   readonly #brand = true;
 
@@ -31,19 +31,33 @@ export class Visibility {
     where: (alias: string) => Sql,
     decidedBy: (alias: string) => Sql,
     decided?: (alias: string) => Decided,
-    past: (alias: string) => Sql = () => raw('true'),
+    past: (alias: string, version: string) => Sql = () => raw('true'),
   ) {
-    this.where = where;
+    this.where = (alias) => marked(alias, where(alias));
     this.decidedBy = decidedBy;
     this.past = past;
-    this.decided =
-      decided ?? ((alias) => ({ join: raw(''), where: where(alias), decidedBy: decidedBy(alias) }) satisfies Decided);
+    this.decided = (alias) => {
+      const found = decided?.(alias) ?? { join: raw(''), where: where(alias), decidedBy: decidedBy(alias) };
+      return { ...found, where: marked(alias, found.where) };
+    };
   }
 
   static is(value: unknown): value is Visibility {
     return typeof value === 'object' && value !== null && #brand in value && value.#brand;
   }
 }
+
+/**
+ * What a statement says of who may see its rows begins with a comment, so that a test of all statements finds the alias that has
+ * none (test/leaks/statements.test.ts).
+ */
+function marked(alias: string, condition: Sql): Sql {
+  const mark = marks.get(alias) ?? raw(`/* visible ${alias} */ `);
+  marks.set(alias, mark);
+  return sql`${mark}${condition}`;
+}
+/** Aliases are written by us: a handful. */
+const marks = new Map<string, Sql>();
 
 export interface Decision {
   /** What must hold besides, without a subquery if possible. */
@@ -53,7 +67,7 @@ export interface Decision {
   /** A subselect of what does not depend on the row: found once a statement, `known` above. */
   readonly once?: Sql;
   /** As {@link Visibility.past}. */
-  readonly past?: (alias: string) => Sql;
+  readonly past?: (alias: string, version: string) => Sql;
 }
 
 /** A Visibility by one expression that says both whether a row is seen and why. */
@@ -82,7 +96,7 @@ export type VisibilityOf = (types: readonly string[]) => Visibility;
 
 export function everything(reason: string): Visibility {
   return new Visibility(
-    () => raw('true'),
+    () => raw(`/* internal: ${reason} */ true`),
     () => sql`${`internal:${reason}`}::text`,
   );
 }

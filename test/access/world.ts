@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import type { Tx } from '../../src/db.ts';
 import { sql } from '../../src/db/sql.ts';
+import { containsRecord } from '../../src/fhir/index/entry.ts';
 import { tokenForms } from '../../src/fhir/hash.ts';
 import { ownBucket } from '../../src/fhir/ids.ts';
 import { typeCode, type AnyResource } from '../../src/fhir/types.ts';
-import { compileConsent } from '../../src/access/consent.ts';
-import { visibility, type VisibilityRequest } from '../../src/access/predicate.ts';
-import type { Principal } from '../../src/access/principal.ts';
-import { purposeBit } from '../../src/access/purpose.ts';
-import { parseScopes } from '../../src/access/scope.ts';
+import { compileConsent } from '../../src/access/consent/write.ts';
+import { visibility, type VisibilityRequest } from '../../src/access/predicate/predicate.ts';
+import type { Principal } from '../../src/access/principal/principal.ts';
+import { purposeBit } from '../../src/access/principal/purpose.ts';
+import { parseScopes } from '../../src/access/principal/scope.ts';
 
 export interface PrincipalOverrides extends Partial<Omit<Principal, 'scopes' | 'purposes'>> {
   readonly scope?: string;
@@ -61,12 +62,16 @@ export interface GivenRow {
   readonly to?: string;
   /** `code`, system and code of a token. */
   readonly tokens?: readonly (readonly [string, string, string])[];
+  /** Types of what it contains of a record. */
+  readonly contains?: readonly string[];
 }
 
 /** A row of `resource` with just the columns the predicate reads. */
 export async function givenRow(db: Tx, row: GivenRow): Promise<void> {
   const patient = row.patient === undefined ? 'p1' : row.patient;
   const tokens = (row.tokens ?? []).flatMap(([param, system, code]) => tokenForms({ param, system, code }).map(String));
+  if (row.contains !== undefined)
+    tokens.push(String(containsRecord), ...row.contains.map((type) => String(typeCode(type))));
   await db.query(sql`
     insert into resource (bucket, type, id, version, last_updated, owner, patient, other_patients, labels, clinical_from,
       clinical_to, tokens, body)

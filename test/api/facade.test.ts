@@ -346,7 +346,10 @@ describe('the FHIR facade', () => {
     it('the portal is served with a policy that allows nothing inline', async () => {
       const response = await fetch(`${hub.url}/portal/`);
       assert.equal(response.status, 200);
-      assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none';script-src 'self'/);
+      assert.match(
+        response.headers.get('content-security-policy') ?? '',
+        /default-src 'none';script-src 'self';style-src 'self';/,
+      );
     });
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { givenHub, type GivenHub } from '../given-hub.ts';
 
 describe('the first search by a value set of R4', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let hospital: string;
   before(async () => {

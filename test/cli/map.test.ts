@@ -20,7 +20,7 @@ const message = [
 ].join('\r');
 
 describe('hub map', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   let folder: string;
   before(async () => {

@@ -7,6 +7,7 @@ import * as tar from 'tar';
 import { readSource, runProfileAdd, runProfileList, runProfileRemove } from '../../src/cli/profile.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
+import { until } from '../until.ts';
 
 const ips = join(import.meta.dirname, '../fixtures/ips');
 const url = 'http://example.org/fhir/StructureDefinition/named';
@@ -27,7 +28,7 @@ const profile = (version: string, element: object): object => ({
 const named = profile('1.0.0', { id: 'Patient.name', path: 'Patient.name', min: 1 });
 
 describe('hub profile', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'profiles-'));
@@ -105,13 +106,12 @@ describe('hub profile', function () {
     };
     /** A change is followed within a second. */
     const eventually = async (expected: string, answer: () => Promise<string>): Promise<void> => {
-      const until = Date.now() + 10_000;
-      let found = await answer();
-      while (found !== expected && Date.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        found = await answer();
-      }
-      assert.equal(found, expected);
+      let found = '';
+      await until(
+        expected,
+        async () => (found = await answer()) === expected,
+        () => found,
+      );
     };
 
     it('a profile that is not loaded refuses nothing', async () => assert.equal(await create(patient()), '201'));

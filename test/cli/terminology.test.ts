@@ -14,7 +14,7 @@ import { runHub } from '../hub-process.ts';
 import { animalMap, animals, animalSystem, letterSystem, valueSet } from '../store/terminology/given.ts';
 
 describe('hub terminology load', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const system = 'http://example.org/icd';
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   let folder: string;

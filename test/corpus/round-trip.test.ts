@@ -18,7 +18,7 @@ describe('the FHIR corpus, through a running hub', () => {
   after(() => hub?.close());
 
   it('comes back equal; what is refused is listed with its reason', async function () {
-    this.timeout(60_000);
+    this.timeout(300_000);
     const running = hub ?? assert.fail();
     const hospital = await running.token('hospital', { organization: 'Organization/corpus' });
     const found = await runRoundTrip(

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { openCluster, readPostmaster, type Cluster } from '../../src/db/cluster.ts';
 import { findBinaries, serverAccount } from '../../src/db/binaries.ts';
 import { startEmbedded, type Embedded, type EmbeddedEvent } from '../../src/db/embedded.ts';
 import { givenDataDir } from '../hub-process.ts';
+import { until } from '../until.ts';
 
 async function ask(url: string, statement: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url });
@@ -28,14 +28,9 @@ async function serverPid(dataDir: string): Promise<number> {
   return (await readPostmaster(await clusterIn(dataDir)))?.pid ?? 0;
 }
 
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let waited = 0; !isTrue(); waited += 20) {
-    if (waited > 15_000) throw new Error('waited 15 s');
-    await sleep(20);
-  }
-}
-
-describe('embedded PostgreSQL', () => {
+describe('embedded PostgreSQL', function () {
+  // initdb alone takes twenty seconds where others want the processor.
+  this.timeout(300_000);
   let dataDir: Awaited<ReturnType<typeof givenDataDir>>;
   const running: Embedded[] = [];
   const start = async (onEvent?: (event: EmbeddedEvent) => void): Promise<Embedded> => {
@@ -90,7 +85,7 @@ describe('embedded PostgreSQL', () => {
     const embedded = await start((event) => events.push(event));
     const pid = await serverPid(dataDir.path);
     process.kill(pid, 'SIGKILL');
-    await until(() => events.filter((event) => event === 'started').length === 2);
+    await until('it is started again', () => events.filter((event) => event === 'started').length === 2);
     assert.deepEqual(events, ['started', 'lost', 'started']);
     assert.notEqual(await serverPid(dataDir.path), pid);
     assert.equal(await ask(embedded.url, 'select 1'), 1);

@@ -53,6 +53,10 @@ describe('migrate', () => {
       "select tablename as name from pg_tables where schemaname = 'public' and tablename not like 'knex%'",
     );
     for (const table of tables.rows) await client.query(`drop table "${table.name}" cascade`);
+    const routines = await client.query<{ name: string }>(
+      "select oid::regprocedure::text as name from pg_proc where pronamespace = 'public'::regnamespace",
+    );
+    for (const routine of routines.rows) await client.query(`drop routine ${routine.name}`);
     await client.query('delete from knex_migrations');
     await client.end();
     assert.deepEqual(await migrate(url), await wanted());

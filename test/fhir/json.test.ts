@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { decimal, jsonDepthMax, numberOf, parseJson, parseReceivedJson, plainNumbers } from '../../src/fhir/json.ts';
+import {
+  decimal,
+  jsonDepthMax,
+  numberOf,
+  parseJson,
+  parsePlainJson,
+  parseReceivedJson,
+  plainNumbers,
+} from '../../src/fhir/json.ts';
 import { Problem } from '../../src/fhir/problem.ts';
 
 describe('JSON that keeps digits (R4 datatypes.html#decimal)', () => {
@@ -55,6 +63,13 @@ describe('JSON that is refused', () => {
       ),
     );
   }
+  for (const [what, text] of refused) {
+    it(`${what}, where it is no resource`, () => assert.throws(() => parsePlainJson(text), { code: 'structure' }));
+  }
+  it('what is no resource has plain numbers', () => {
+    assert.deepEqual(parsePlainJson('{"a":[1.50,1e3,"__proto__"]}'), { a: [1.5, 1000, '__proto__'] });
+  });
+
   it('but a text that speaks of one is fine, and so is the deepest allowed body', () => {
     assert.deepEqual(parseJson('{"div":"__proto__ [[[ \\\\"}'), { div: '__proto__ [[[ \\' });
     assert.ok(parseJson(`${'['.repeat(jsonDepthMax)}${']'.repeat(jsonDepthMax)}`));

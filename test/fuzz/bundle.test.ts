@@ -7,7 +7,7 @@ import { givenHub, type GivenHub } from '../given-hub.ts';
 const runs = Number(process.env['FUZZ_RUNS'] ?? 100);
 
 describe('fuzz: Bundles', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let hospital: string;
   before(async () => {

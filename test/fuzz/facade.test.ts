@@ -4,7 +4,7 @@ import { fuzz } from './facade/run.ts';
 import { givenFuzzWorld, type FuzzWorld } from './facade/world.ts';
 
 describe('FHIR fuzz: any request is answered or refused, within bounds, and shows nothing that is hidden', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let world: FuzzWorld;
   before(async () => {
     world = await givenFuzzWorld();

@@ -8,7 +8,7 @@ import { Problem } from '../../src/fhir/problem.ts';
 import { loadMaps } from '../../src/mapping/table.ts';
 
 describe('the tables as they were read the last time', function () {
-  this.timeout(30_000);
+  this.timeout(300_000);
   let home: string;
   let mappings: string;
   let cache: string;

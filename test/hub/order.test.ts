@@ -61,7 +61,7 @@ async function storedAfter(messages: readonly string[]): Promise<string[]> {
 }
 
 describe('messages of independent patients in another order', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let expected: string[];
   before(async () => {
     expected = await storedAfter(orders[0]?.[1] ?? []);

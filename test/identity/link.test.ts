@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Database } from '../../src/db.ts';
 import { sql } from '../../src/db/sql.ts';
 import { nationalIdSystem } from '../../src/fhir/identifiers.ts';
-import { linkPatients, samePerson, unlink, type LinkOutcome } from '../../src/identity/link.ts';
+import { linkPatients, samePerson, samePersons, unlink, type LinkOutcome } from '../../src/identity/link.ts';
 import { nationalIdsOf } from '../../src/identity/national-id.ts';
 import { consents, givenPrincipal, givenRow, givenSelf, idsSeenBy, permitTo, recipient } from '../access/world.ts';
 import { givenDatabase } from '../given.ts';
@@ -42,6 +42,19 @@ describe('identity: source patients of one person, by national identifier', () =
       { action: 'link', patient: 'a', has: true },
       { action: 'link', patient: 'b', has: true },
     ]);
+  });
+
+  it('asked for several at once, each gets the records of its own person', async () => {
+    await write(patient('a', fang), patient('b', fang), patient('c', wei), patient('d', wei), patient('e'));
+    const found = await Promise.all(['a', 'd', 'e', 'b', 'unknown'].map((id) => samePerson(database, id)));
+    assert.deepEqual(found, [['a', 'b'], ['c', 'd'], ['e'], ['a', 'b'], ['unknown']]);
+    assert.deepEqual(
+      await samePersons(database, ['e', 'a']),
+      new Map([
+        ['e', ['e']],
+        ['a', ['a', 'b']],
+      ]),
+    );
   });
 
   it('the 15-digit form of a number is the same number', async () => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { Problem } from '../../src/fhir/problem.ts';
 import type { Connection, Endpoint } from '../../src/ingest/contract.ts';
-import { addEndpoint, findEndpoint, listEndpoints, reachOf, setEndpointEnabled } from '../../src/ingest/endpoint.ts';
-import { fromAnywhere, givenIngest, oneHospital, until, type IngestWorld } from '../given-ingest.ts';
+import { addEndpoint, findEndpoint, listEndpoints, reachOf } from '../../src/ingest/endpoint.ts';
+import { changeEndpoint } from '../../src/ingest/registry/change.ts';
+import { fromAnywhere, givenIngest, oneHospital, type IngestWorld } from '../given-ingest.ts';
+import { until } from '../until.ts';
 
 const certificate = 'ab'.repeat(32);
 
@@ -17,7 +19,9 @@ describe('which endpoint a connection may speak for', () => {
     batchAck: 'messages',
     poisonPolicy: 'continue',
     addresses: [],
+    state: 'live',
     isEnabled: true,
+    config: {},
     ...rest,
   });
   const all = [
@@ -125,13 +129,9 @@ describe('the registry of endpoints', () => {
     );
     const find = () => world.registry.reach(fromAnywhere).find('HOSPA')?.name;
     assert.equal(find(), 'hospa');
-    await setEndpointEnabled(world.database, 'hospa', false);
+    await changeEndpoint(world.database, 'hospa', { state: 'paused' }, { by: 'test', at: new Date() });
     await until('it is off', async () => find() === undefined);
-    await setEndpointEnabled(world.database, 'hospa', true);
+    await changeEndpoint(world.database, 'hospa', { state: 'live' }, { by: 'test', at: new Date() });
     await until('it is on', async () => find() === 'hospa');
-  });
-
-  it('cannot switch what does not exist', async () => {
-    await assert.rejects(setEndpointEnabled(world.database, 'nobody', true), { name: 'Problem', code: 'not-found' });
   });
 });

@@ -4,6 +4,7 @@ import { Problem } from '../../src/fhir/problem.ts';
 import type { Endpoint } from '../../src/ingest/contract.ts';
 import { openRegistry } from '../../src/ingest/endpoint.ts';
 import { pickWaiting } from '../../src/ingest/queue.ts';
+import { dismissMessages } from '../../src/ingest/dismiss.ts';
 import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages, parseStatus, type MessageFilter } from '../../src/ingest/status.ts';
 import { openLeases } from '../../src/jobs/lease.ts';
@@ -15,9 +16,9 @@ import {
   givenIngest,
   givenMessage,
   mapValue,
-  until,
   type IngestWorld,
 } from '../given-ingest.ts';
+import { until } from '../until.ts';
 
 describe('processing: order, fate and replay', () => {
   let world: IngestWorld;
@@ -141,6 +142,22 @@ describe('processing: order, fate and replay', () => {
     await repaired.close();
   });
 
+  it('given poison, policy hold: dismissed, it never runs, and what was held behind it does, in order', async () => {
+    const worker = await world.process({ convert: refuseBad });
+    const own = await world.endpoint({ name: 'dismissing', facilities: ['DISMISSING'], poisonPolicy: 'hold' });
+    await send(own, 'DISMISS', ['1', 'bad', '2', '3']);
+    await settled();
+    const lane = { source: 'dismissing', controlId: 'DISMISS-bad' };
+    const done = await dismissMessages(world.database, lane, { why: 'test', at: new Date() });
+    assert.deepEqual(done, { dismissed: 1, released: 2, isMore: false });
+    worker.wake();
+    await settled();
+    assert.deepEqual(await appliedValues(world.database, 'DISMISS'), ['1', '2', '3']);
+    const [line] = await listMessages(world.database, lane);
+    assert.match(line?.reason ?? '', /^dismissed: test; code-invalid: /);
+    await worker.close();
+  });
+
   it('given a store that refuses one of a batch, then the others are stored, each once', async () => {
     const worker = await world.process({
       apply: async (tx, messages) => {
@@ -161,6 +178,8 @@ describe('processing: order, fate and replay', () => {
   it('given a failure that passes, then it is tried again and its lane waits for it', async () => {
     let failures = 0;
     const worker = await world.process({
+      // By this clock the next try is due in an hour: in the meantime it can be looked at.
+      now: () => new Date(Date.now() + 3_600_000),
       apply: async (tx, messages) => {
         const isFirst = messages.some(({ mapped }) => mapped.drafts[0]?.resource['value'] === 'first');
         // Together, then alone: one failed try of the message.
@@ -174,6 +193,7 @@ describe('processing: order, fate and replay', () => {
       return line?.attempts === 1 && line.reason === 'transient: somebody else is writing';
     });
     assert.deepEqual(await appliedValues(world.database, 'RETRY'), []);
+    await world.database.query(sql`update lane_hold set until = now()`);
     await settled();
     assert.deepEqual(await appliedValues(world.database, 'RETRY'), ['first', 'second']);
     await worker.close();
@@ -269,7 +289,8 @@ describe('leases: a slot has one holder', () => {
     world = await givenIngest();
   });
   after(() => world.close());
-  const open = (worker: string, leaseMs = 300) => openLeases({ database: world.database, worker, leaseMs });
+  /** Renewed twice a second; lost by nobody who is merely slow. */
+  const open = (worker: string, leaseMs = 1_500) => openLeases({ database: world.database, worker, leaseMs });
 
   it('workers share the slots, and a slot is never held by two', async () => {
     const first = await open('w1');
@@ -290,7 +311,15 @@ describe('leases: a slot has one holder', () => {
       true,
     );
     const second = await open('w4');
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const renewals = async (): Promise<number> => {
+      const [row] = await world.database.query<{ at: Date }>(sql`
+        select min(expires_at) as at from lane_slot where worker = 'w3'`);
+      return row?.at.getTime() ?? 0;
+    };
+    for (let turn = 0; turn < 2; turn++) {
+      const before = await renewals();
+      await until('it has renewed them', async () => (await renewals()) > before);
+    }
     assert.deepEqual([first.held().length, second.held().length], [256, 0]);
     await first.close();
     await second.close();

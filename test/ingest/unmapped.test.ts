@@ -6,15 +6,8 @@ import { replayMessages } from '../../src/ingest/replay.ts';
 import { listMessages } from '../../src/ingest/status.ts';
 import { countUnmapped, entriesOf, findUnmapped, listUnmapped, type UnmappedLine } from '../../src/ingest/unmapped.ts';
 import type { Draft, MappedMessage, Unmapped } from '../../src/mapping/message/draft.ts';
-import {
-  appliedValues,
-  givenInbound,
-  givenIngest,
-  givenMessage,
-  mapValue,
-  until,
-  type IngestWorld,
-} from '../given-ingest.ts';
+import { appliedValues, givenInbound, givenIngest, givenMessage, mapValue, type IngestWorld } from '../given-ingest.ts';
+import { until } from '../until.ts';
 
 const patient = (name: string): Draft => ({
   resource: { resourceType: 'Patient', id: createHash('sha256').update(name).digest('hex').slice(0, 32) },

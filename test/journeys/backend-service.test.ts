@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
 
 describe('journey: a backend service gets its token and reads by consent', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let folder: string;
   let patient: string;

@@ -60,7 +60,7 @@ const codesOf = (bundle: FhirResource): (string | undefined)[] =>
   ((bundle['entry'] ?? []) as { resource: FhirResource }[]).map(({ resource }) => resource.resourceType);
 
 describe('journey: clients of others work unchanged', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let patient: string;
   let organization: string;
@@ -90,8 +90,10 @@ describe('journey: clients of others work unchanged', function () {
       const capability = await client.capabilityStatement();
       assert.equal(capability['fhirVersion'], '4.0.1');
       const { tokenUrl, authorizeUrl } = await client.smartAuthMetadata();
-      // The hub names no endpoint that does not answer.
-      assert.deepEqual([String(tokenUrl), authorizeUrl], [`${hub.url}/oauth/token`, undefined]);
+      assert.deepEqual(
+        [String(tokenUrl), String(authorizeUrl)],
+        [`${hub.url}/oauth/token`, `${hub.url}/oauth/authorize`],
+      );
     });
 
     it('searches page by page, forth and on to the end', async () => {

@@ -1,10 +1,10 @@
 /** Journey: an HL7v2 message in, a consented FHIR answer out. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMllp } from '../../adapters/hl7v2/client.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
+import { until } from '../until.ts';
 
 const oru = [
   'MSH|^~\\&|LAB|HOSPA|HUB|HUB|20260301080000+0800||ORU^R01^ORU_R01|A-1|P|2.5.1|||AL|NE|||UNICODE UTF-8',
@@ -39,12 +39,11 @@ describe('journey: from MLLP to a consented answer', () => {
     await client.close();
     assert.deepEqual([ack.code, ack.controlId], ['CA', 'A-1'], ack.bytes.toString());
     const hospital = await hub.token('hospital');
-    for (let waited = 0; patient === undefined; waited += 50) {
-      assert.ok(waited < 10_000, 'not searchable within 10 s');
-      await sleep(50);
+    await until('it is searchable', async () => {
       const { json } = await hub.send('GET', 'Patient?identifier=4711', hospital);
       patient = json['entry']?.[0]?.resource?.id as string;
-    }
+      return patient !== undefined;
+    });
     const { json } = await observations(hospital);
     assert.equal(json['total'], 1);
     assert.match((await observations(hospital)).text, /"value":13\.50/);
@@ -127,7 +126,7 @@ describe('journey: from MLLP to a consented answer', () => {
     const [newest, oldest] = await Promise.all(
       ['-date', 'date'].map(async (order) => hub.send('GET', `AuditEvent?_sort=${order}`, await self())),
     );
-    assert.deepEqual([newest?.status, oldest?.status], [200, 400], 'newest first is the order it has');
+    assert.deepEqual([newest?.status, oldest?.status], [200, 200]);
   });
 
   it('the operator sees the fate of the message, not its content', async () => {

@@ -1,10 +1,10 @@
 /** Journey: a document in a message, whose content is read by whom the document may be read, and by nobody else. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMllp } from '../../adapters/hl7v2/client.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
+import { until } from '../until.ts';
 
 const pdf = Buffer.from('%PDF-1.7\n\0\u00ff|^~\\&', 'latin1').toString('base64');
 const mdm = [
@@ -17,7 +17,6 @@ const mdm = [
 describe('journey: the content of a document', () => {
   let hub: GivenHub;
   let patient: string;
-  let document: string;
   let binary: string;
   const self = (): Promise<string> => hub.token('patient', { fhirUser: `Patient/${patient}`, patient });
   const read = async (token: string, path = binary): Promise<number> => (await hub.send('GET', path, token)).status;
@@ -34,16 +33,14 @@ describe('journey: the content of a document', () => {
     await client.send(Buffer.from(mdm));
     await client.close();
     const hospital = await hub.token('hospital');
-    for (let waited = 0; document === undefined; waited += 50) {
-      assert.ok(waited < 10_000, 'not searchable within 10 s');
-      await sleep(50);
+    await until('it is searchable', async () => {
       const { json } = await hub.send('GET', 'DocumentReference?identifier=DOC-1', hospital);
       const resource = json['entry']?.[0]?.resource;
-      if (resource === undefined) continue;
-      document = resource.id as string;
+      if (resource === undefined) return false;
       patient = (resource.subject.reference as string).slice('Patient/'.length);
       binary = resource.content[0].attachment.url as string;
-    }
+      return true;
+    });
   });
   after(() => hub.close());
 

@@ -8,7 +8,7 @@ import { connectMllp, type MllpClient } from '../../adapters/hl7v2/client.ts';
 import { sql } from '../../src/db/sql.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
-import { until } from '../given-ingest.ts';
+import { until } from '../until.ts';
 
 const overlay = `
 # yaml-language-server: $schema=../../mappings/schema/overlay.schema.json
@@ -51,7 +51,7 @@ const elsewhere = (count: number): Buffer =>
   );
 
 describe('journey: a hospital goes live by an overlay alone', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let operator: string;
   let clients: MllpClient[];
@@ -103,7 +103,7 @@ describe('journey: a hospital goes live by an overlay alone', function () {
       for (let patient = 0; patient < patients; patient++) early.push(lakeside.send(registration(patient, revision)));
     }
     await Promise.all(early);
-    await until('they are quarantined', async () => (await count('lakeside', 2)) === patients * revisions, 30_000);
+    await until('they are quarantined', async () => (await count('lakeside', 2)) === patients * revisions);
     const { messages } = await ops('GET', '/messages?source=lakeside&status=quarantined&limit=1');
     assert.match(messages[0].reason, /^not-supported: event Z01 of ADT is not served/);
 
@@ -118,14 +118,14 @@ describe('journey: a hospital goes live by an overlay alone', function () {
     for (let patient = 0; patient < patients; patient++) {
       await lakeside.send(registration(patient + patients, 1));
     }
-    await until('new ones are processed', async () => (await count('lakeside', 1)) === patients, 30_000);
+    await until('new ones are processed', async () => (await count('lakeside', 1)) === patients);
 
     const replayed = await ops('POST', '/replay?source=lakeside&status=quarantined');
     assert.deepEqual([replayed['matched'], replayed['queued'] >= replayed['matched']], [patients * revisions, true]);
-    await until('they are processed', async () => (await count('lakeside', 1)) === patients * (revisions + 1), 30_000);
+    await until('they are processed', async () => (await count('lakeside', 1)) === patients * (revisions + 1));
     ended.abort();
     await flow;
-    await until('the others too', async () => (await count('other', 1)) === flowed, 30_000);
+    await until('the others too', async () => (await count('other', 1)) === flowed);
 
     const versions = await hub.database.query<{ endpoint: string; map_version: string }>(sql`
       select distinct e.name as endpoint, m.map_version from message m join endpoint e on e.id = m.endpoint_id`);
@@ -170,7 +170,7 @@ describe('journey: a hospital goes live by an overlay alone', function () {
       return (list['unmapped'] as Record<string, unknown>[]).find(({ position }) => position === 'ZPI-2');
     };
     const total = patients * (revisions + 1);
-    await until('they are counted', async () => (await unmapped())?.['messages'] === total, 15_000);
+    await until('they are counted', async () => (await unmapped())?.['messages'] === total);
     assert.equal((await unmapped())?.['patients'], 2 * patients);
     const repaired = `${overlay}  - add: pid-patient
     rule: { id: ZPI-2, from: ZPI-2, to: 'Patient.extension[].valueString', with: { url: 'urn:example:extra' } }
@@ -178,8 +178,8 @@ describe('journey: a hospital goes live by an overlay alone', function () {
     await ops('POST', '/maps/apply?endpoint=lakeside&name=lakeside.yaml', repaired);
     const replayed = await ops('POST', '/replay?source=lakeside&unmapped=ZPI-2');
     assert.deepEqual([replayed['matched'], replayed['queued']], [total, total]);
-    await until('they ran again', async () => (await count('lakeside', 1)) === total, 30_000);
-    await until('it is gone', async () => (await unmapped()) === undefined, 15_000);
+    await until('they ran again', async () => (await count('lakeside', 1)) === total);
+    await until('it is gone', async () => (await unmapped()) === undefined);
   });
 
   it('and back, by a version of its own', async () => {
@@ -190,5 +190,36 @@ describe('journey: a hospital goes live by an overlay alone', function () {
       history['maps'].map((one: Record<string, unknown>) => one['version']),
       [3, 2, 1],
     );
+  });
+
+  it('a result whose PID names nobody waits, with its cause, until the overlay says where the number is', async () => {
+    const organization = 'Organization/unnamed';
+    await addEndpoint(hub.database, { name: 'unnamed', kind: 'hl7v2-mllp', organization, facilities: ['UNNAMED'] });
+    const sender = clients[0] as MllpClient;
+    const result = (id: string, ...segments: string[]): Buffer =>
+      Buffer.from(
+        [
+          `MSH|^~\\&|LIS|UNNAMED|HUB|HUB|20260301080000+0800||ORU^R01|${id}|P|2.5.1`,
+          ...segments,
+          'OBR|1||F-1|718-7^Haemoglobin^LN',
+          'OBX|1|NM|718-7^Haemoglobin^LN||12.5|g/dL|||||F',
+        ].join('\r'),
+      );
+    await until('the endpoint is known', async () => {
+      return (await sender.send(result('U-1', 'PID|1||77^^^UNNAMED^MR||Lin^Mei'))).code === 'AA';
+    });
+    assert.equal((await sender.send(result('U-2', 'PID|1', 'ZPI|1||77^^^UNNAMED^MR'))).code, 'AA');
+    await until('it is quarantined', async () => (await count('unnamed', 2)) === 1);
+    const { messages } = await ops('GET', '/messages?source=unnamed&status=quarantined');
+    assert.equal(messages[0].reason, 'required: the patient has neither a number nor a name');
+    assert.equal(messages[0].position, 'PID-3');
+
+    const zpi = 'partner: unnamed\nchanges:\n- key: patient\n  from: [[ZPI-3 as identifier]]\n';
+    await ops('POST', '/maps/apply?endpoint=unnamed&name=unnamed.yaml', zpi);
+    await ops('POST', '/replay?source=unnamed&status=quarantined');
+    await until('it is processed', async () => (await count('unnamed', 1)) === 2);
+    const token = await hub.token('hospital', { organization });
+    const { json } = await hub.send('GET', 'Patient?_summary=count', token);
+    assert.equal(json['total'], 1, 'the patient they knew before, and no other');
   });
 });

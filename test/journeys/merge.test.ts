@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connectMllp } from '../../adapters/hl7v2/client.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
-import { until } from '../given-ingest.ts';
+import { until } from '../until.ts';
 import { idOf, message } from '../hub/given.ts';
 
 describe('journey: a merge, a later message on the retired number, and the merge undone', () => {

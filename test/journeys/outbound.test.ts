@@ -1,8 +1,8 @@
 /** Journey: an operator sends an appointment; the hospital gets it from the running hub, and the patient sees that it did. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { addDestination } from '../../src/outbound/destination.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
+import { until } from '../until.ts';
 import { appointmentBundle } from '../outbound/given.ts';
 import { ack, givenSink, type Sink } from '../outbound/sink.ts';
 
@@ -32,12 +32,8 @@ describe('journey: from an Appointment to a hospital', () => {
     return (json['messages'] as { id: number; status: string }[]).find((line) => line.id === id)?.status ?? '';
   }
 
-  async function until(id: number, status: string): Promise<void> {
-    for (let waited = 0; (await statusOf(id)) !== status; waited += 50) {
-      assert.ok(waited < 15_000, `not ${status} within 15 s`);
-      await sleep(50);
-    }
-  }
+  const untilIs = (id: number, status: string): Promise<void> =>
+    until(`it is ${status}`, async () => (await statusOf(id)) === status);
 
   it('only an operator sends', async () => {
     for (const token of [await hub.token('hospital'), await hub.token('ai'), undefined]) {
@@ -50,7 +46,7 @@ describe('journey: from an Appointment to a hospital', () => {
   it('what is queued arrives, and its answer is seen', async () => {
     const queued = await hub.send('POST', path, await operator(), { body: appointmentBundle });
     assert.equal(queued.status, 202, queued.text);
-    await until(queued.json['id'] as number, 'accepted');
+    await untilIs(queued.json['id'] as number, 'accepted');
     assert.equal(sink.received[0]?.controlId, queued.json['controlId']);
     assert.match(sink.received[0]?.bytes.toString() ?? '', /\|RENJI\|.*SIU\^S12\^SIU_S12/);
     const { text } = await hub.send('GET', '/metrics', undefined);
@@ -60,13 +56,13 @@ describe('journey: from an Appointment to a hospital', () => {
   it('a refused one waits until the operator drops it', async () => {
     sink.reply = ({ controlId }) => ack(controlId, 'AE');
     const refused = await hub.send('POST', path, await operator(), { body: appointmentBundle });
-    await until(refused.json['id'] as number, 'refused');
+    await untilIs(refused.json['id'] as number, 'refused');
     sink.reply = ({ controlId }) => ack(controlId);
     const next = await hub.send('POST', path, await operator(), { body: appointmentBundle });
     const drop = `/ops/outbound/${String(refused.json['id'])}/drop`;
     assert.equal((await hub.send('POST', drop, await hub.token('hospital'))).status, 403);
     assert.equal((await hub.send('POST', drop, await operator())).status, 204);
-    await until(next.json['id'] as number, 'accepted');
+    await untilIs(next.json['id'] as number, 'accepted');
     assert.equal((await hub.send('POST', drop, await operator())).status, 404);
   });
 

@@ -14,7 +14,7 @@ const shared = ['00-hospitalInformation.subset.json', '01-practitionerInformatio
 const records = ['Sang383_Kuhic920', 'Chet_Hoeger'];
 
 describe('journey: records of Synthea as transactions', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const folder = corpusFolder();
   const files = folder === undefined ? [] : readdirSync(join(folder, 'fhir', 'synthea'));
   const fileOf = (start: string): string =>

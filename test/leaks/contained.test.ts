@@ -66,6 +66,62 @@ describe('LEAKS 15: contained resources', () => {
     });
   }
 
+  describe('LEAKS 8: what an older version contained, when the current one contains nothing', () => {
+    const ways = (id: string): string[] => [
+      `${id}/_history/1`,
+      `${id}/_history`,
+      `${id}/_history/1/$meta`,
+      `${id}/_history?_since=2020-01-01`,
+    ];
+    const plain = ({ contained: _contained, ...rest }: Record<string, unknown>): Record<string, unknown> => rest;
+    const told = async (id: string, token: string | undefined): Promise<boolean[]> =>
+      Promise.all(
+        ways(id).map(async (path) => {
+          const { text, status } = await world.hub.send('GET', path, token);
+          assert.ok(status === 200 || status === 404, text);
+          return text.includes(canary) || (path.endsWith('$meta') && status === 200);
+        }),
+      );
+
+    for (const [who, what, isSeen] of [
+      ['denies', 'a deny of the class inside', false],
+      ['permits', 'a permit of the outer class alone', false],
+      ['both', 'a permit of both', true],
+      ['all', 'a permit of everything', true],
+    ] as const) {
+      it(`${what}: the version is ${isSeen ? 'seen' : 'hidden'}`, async () => {
+        const corrected = { ...report(who), id: `corrected-${who}` };
+        await world.write([corrected] as never);
+        await world.write([{ ...plain(corrected), result: [] }].map(({ result: _result, ...rest }) => rest) as never);
+        const token = world.tokens['a consented service'];
+        const id = `DiagnosticReport/corrected-${who}`;
+        assert.equal((await world.hub.send('GET', id, token)).status, 200);
+        assert.equal((await world.hub.send('GET', `${id}/_history/2`, token)).status, 200);
+        const seen = await told(id, token);
+        assert.deepEqual(
+          seen,
+          seen.map(() => isSeen),
+        );
+        const own = await told(id, world.tokens['hospital']);
+        assert.ok(own.every(Boolean), 'its source reads it');
+      });
+    }
+
+    it('payment gets nothing clinical of it', async () => {
+      await world.consent('p', payer, {
+        purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'HPAYMT' }],
+      });
+      const clinical = coverage('corrected', { ...condition, subject: reference('Patient/p') });
+      const extension = [{ url: 'urn:x', valueReference: reference('#in') }];
+      await world.write([{ ...clinical, payor: [{ display: 'payer' }], extension }] as never);
+      await world.write([{ ...plain(clinical), payor: [{ display: 'payer' }] }] as never);
+      const { payment } = world.tokens;
+      assert.equal((await world.hub.send('GET', 'Coverage/corrected', payment)).status, 200);
+      assert.deepEqual(await told('Coverage/corrected', payment), [false, false, false, false]);
+      assert.ok((await told('Coverage/corrected', world.tokens['hospital'])).every(Boolean));
+    });
+  });
+
   it('what is nobody’s record does not count: a Medication inside of its request', async () => {
     const request = {
       ...resource('MedicationRequest/m', { subject: reference('Patient/permits') }),

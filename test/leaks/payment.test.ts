@@ -3,6 +3,7 @@
  * either: no filter, order, chain, include, operation or condition reads an element that is trimmed.
  */
 import assert from 'node:assert/strict';
+import { manifestOf } from '../given-export.ts';
 import { canary, givenLeakWorld, ofP, payer, type LeakWorld } from './world.ts';
 import { reference, resource } from '../spec/world.ts';
 
@@ -160,11 +161,7 @@ describe('LEAKS: a payment service asks for no more than it gets', () => {
     const kicked = await world.hub.send('GET', 'Patient/$export', token, { headers });
     assert.equal(kicked.status, 202, kicked.text);
     const status = (kicked.headers.get('content-location') as string).slice(world.hub.fhir.length + 1);
-    let manifest = await world.hub.send('GET', status, token);
-    for (let tries = 0; manifest.status !== 200 && tries < 60; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      manifest = await world.hub.send('GET', status, token);
-    }
+    const manifest = await manifestOf(() => world.hub.send('GET', status, token));
     const files = manifest.json['output'] as { type: string; url: string }[];
     assert.deepEqual(files.map(({ type }) => type).toSorted(), ['Claim', 'Coverage', 'Patient']);
     for (const { url } of files) {

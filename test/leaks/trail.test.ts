@@ -63,8 +63,8 @@ describe('LEAKS 20: the trail of what was shown', () => {
   }
   const keptOf = async (): Promise<Kept[]> =>
     world.hub.database.query(sql`
-      select patient, sum(rows)::int as rows, min(decided_by) as decided_by from audit_event
-      where correlation_id = (select correlation_id from audit_event order by at desc, shard, seq desc limit 1)
+      select patient, sum(rows)::int as rows, min(decided_by) as decided_by from audit_entry
+      where correlation_id = (select correlation_id from audit_entry order by at desc, shard, seq desc limit 1)
         and rows > 0 and patient is not null
       group by patient order by patient`);
 
@@ -107,5 +107,23 @@ describe('LEAKS 20: the trail of what was shown', () => {
       sql`select consent_id as id from consent_rule where patient = 'p' limit 1`,
     );
     assert.ok(own !== undefined && !log.text.includes(own.id), log.text);
+  });
+
+  it('whoever is refused what they asked for by its id is in the log of the patient it is about; of what is not there, in nobody’s', async () => {
+    const asked = async (path: string): Promise<unknown[]> => {
+      const { status } = await world.hub.send('GET', path, world.tokens['another hospital']);
+      assert.equal(status, 404);
+      return world.hub.database.query(sql`
+        select patient, rows, outcome, decided_by from audit_entry
+        where correlation_id = (select correlation_id from audit_entry order by at desc, shard, seq desc limit 1)
+        order by patient`);
+    };
+    const tried = { rows: 0, outcome: 4, decided_by: null };
+    assert.deepEqual(await asked('Observation/o'), [{ patient: 'p', ...tried }]);
+    assert.deepEqual(await asked('Appointment/a'), [
+      { patient: 'p', ...tried },
+      { patient: 'q', ...tried },
+    ]);
+    assert.deepEqual(await asked('Observation/never-was'), [{ patient: null, ...tried }]);
   });
 });

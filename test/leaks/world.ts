@@ -3,8 +3,9 @@
  * that is hidden says {@link canary}: an answer or a header that shows it to anybody else has leaked.
  */
 import assert from 'node:assert/strict';
-import type { Claims, Preset } from '../../src/access/issue.ts';
+import type { Claims, Preset } from '../../src/access/token/issue.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
+import type { Logger } from '../../src/hub/log.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
 import { reference, resource } from '../spec/world.ts';
@@ -75,6 +76,12 @@ export const hidden: readonly AnyResource[] = [
     concept: [{ code: 'c1', display: canary }],
   }),
   resource('Basic/hidden', { code: { text: canary } }),
+  resource('Binary/hidden', {
+    contentType: 'text/plain',
+    data: Buffer.from(canary).toString('base64'),
+    securityContext: reference('DocumentReference/hidden'),
+    meta: { tag: [{ system: 'urn:t', code: canary }] },
+  }),
 ];
 
 export interface LeakWorld {
@@ -86,8 +93,9 @@ export interface LeakWorld {
   close(): Promise<void>;
 }
 
-export async function givenLeakWorld(): Promise<LeakWorld> {
-  const hub = await givenHub();
+/** @param log default: errors to stderr */
+export async function givenLeakWorld(log?: Logger): Promise<LeakWorld> {
+  const hub = await givenHub({}, log);
   const token: LeakWorld['token'] = (preset, claims) => hub.token(preset, claims);
   const hospital = await token('hospital');
   const write: LeakWorld['write'] = async (resources, by = hospital) => {

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMessage } from '../../adapters/hl7v2/message.ts';
-import { explainMessage, type ExplainedElement, type ExplainedField } from '../../src/mapping/explain.ts';
+import {
+  explainedSegmentsMax,
+  explainMessage,
+  type ExplainedElement,
+  type ExplainedField,
+} from '../../src/mapping/explain.ts';
 import { flatten } from '../../src/mapping/message/flatten.ts';
 import { mapMessage } from '../../src/mapping/run.ts';
 import { context, json, maps } from './given.ts';
@@ -78,6 +83,12 @@ describe('a field says where it went, or why no rule took it', () => {
     assert.ok(positions.includes('5 OBX-5'));
     for (const { to, why } of explained.fields) assert.ok(to.length > 0 !== (why !== undefined), json({ to, why }));
   });
+});
+
+it('a message of more segments than anybody reads is not explained', () => {
+  const long = `${text}\r${'OBX|2|ST|A||x\r'.repeat(explainedSegmentsMax)}`;
+  const explain = () => explainMessage(maps.sourceFor('test'), parseMessage(long), context);
+  assert.throws(explain, { code: 'too-costly' });
 });
 
 describe('what is explained is what is stored', () => {

@@ -140,10 +140,47 @@ describe('what is refused, and why', () => {
     });
   }
 
+  const refused = (expression: string) => (error: unknown) =>
+    error instanceof Problem && error.code === 'required' && error.expression[0] === expression;
+
   it('a message without patient is required', () => {
-    assert.throws(
-      () => map(['PV1|1|I'], { hasPatient: false }),
-      (error) => error instanceof Problem && error.code === 'required' && error.expression[0] === 'PID',
+    assert.throws(() => map(['PV1|1|I'], { hasPatient: false }), refused('PID'));
+  });
+
+  const nobody: [what: string, pid: string][] = [
+    ['an empty PID', 'PID|1'],
+    ['a type without a number, a kind without a name', 'PID|1||^^^HOSPA^MR||^^^^^^L|'],
+    ['deleted numbers and names', 'PID|1||""||""'],
+    ['blanks', 'PID|1|| || ^ '],
+    ['sex and birth alone', 'PID|1||||||19800101|F'],
+    ['the number of an account alone', 'PID|1||||||||||||||||ACC1'],
+  ];
+  for (const [what, pid] of nobody) {
+    it(`${what}: nobody knows whose record it is, and the message says so at PID-3`, () => {
+      assert.throws(() => map([pid, 'PV1|1|I'], { type: 'ADT^A01' }), refused('PID-3'));
+      assert.throws(() => map([pid, 'OBR|1||F1', 'OBX|1|ST|C||x'], { type: 'ORU^R01' }), refused('PID-3'));
+    });
+  }
+
+  it('a name, or a number in PID-2, PID-4 or PID-19, is somebody', () => {
+    for (const pid of ['PID|1||||Lin', 'PID|1||||^Mei', 'PID|1|7', 'PID|1|||7', `PID|1${'|'.repeat(18)}123-45-6789`])
+      assert.equal(drafts(map([pid, 'PV1|1|I']), 'Patient').length, 1, pid);
+  });
+
+  it('of two patients, results of one whom nothing names are not taken for the other’s', () => {
+    const two = ['PID|1||P1', 'OBR|1||F1', 'OBX|1|ST|C||x', 'PID|2', 'OBR|2||F2', 'OBX|1|ST|C||y'];
+    assert.throws(() => map(two, { type: 'ORU^R01' }), refused('PID-3'));
+    const schedule = ['SCH|7|7', 'PID|1||P1', 'PID|2', 'RGS|1'];
+    assert.throws(() => map(schedule, { type: 'SIU^S12' }), refused('PID-3'));
+  });
+
+  it('where no patient is asked for, an empty PID is none', () => {
+    const appointment = map(['SCH|7|7', 'PID|1||||||19800101', 'RGS|1', 'AIL|1|A|W1^101'], { type: 'SIU^S12' });
+    assert.equal(drafts(appointment, 'Patient').length, 0);
+    assert.equal(drafts(appointment, 'Appointment').length, 1);
+    assert.ok(
+      appointment.unmapped.some((left) => left.kind === 'field' && left.position === 'PID-7'),
+      'kept and counted',
     );
   });
 

@@ -29,6 +29,7 @@ describe('an overlay', () => {
     const usual = resource(mapWithBase(['PID|1||77^^^HOSPA^MR||Lin^Mei']), 'Patient');
     assert.equal(moved.id, usual.id);
     assert.equal(json(moved['identifier']), json(usual['identifier']));
+    assert.equal(resource(mapBy(map, ['PID|1', 'ZPI|1||77^^^HOSPA^MR']), 'Patient').id, usual.id, 'an empty PID');
     // Where the Z segment is missing, PID-3 identifies as before.
     assert.equal(resource(mapBy(map, ['PID|1||77^^^HOSPA^MR||Lin^Mei']), 'Patient').id, usual.id);
   });

@@ -1,7 +1,7 @@
 /** What is sent from the store: no more than its receiver may see. */
 import assert from 'node:assert/strict';
 import { encodeMessage } from '../../adapters/hl7v2/encode.ts';
-import { openAudit } from '../../src/access/audit.ts';
+import { openAudit } from '../../src/access/audit/audit.ts';
 import { sql } from '../../src/db/sql.ts';
 import type { AnyResource } from '../../src/fhir/types.ts';
 import { addDestination, type Destination } from '../../src/outbound/destination.ts';
@@ -106,7 +106,7 @@ describe('sending from the store', () => {
     assert.match(text, /AIP\|1\|A\|\^Dr\. Li/);
     assert.doesNotMatch(text, /D-1/);
     const rows = await world.database.query<Record<string, unknown>>(sql`
-      select patient, rows, decided_by from audit_event where organization = ${other} order by seq desc limit 1`);
+      select patient, rows, decided_by from audit_entry where organization = ${other} order by seq desc limit 1`);
     assert.deepEqual(rows, [{ patient: 'p1', rows: 2, decided_by: 'consent:c1/1' }]);
   });
 });

@@ -2,14 +2,26 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { numberText, parseJson } from '../../portal/json.js';
+import { alertTexts } from '../../portal/alert-texts.js';
 import { consoleTexts } from '../../portal/console-texts.js';
-import { patientOf } from '../../portal/fhir.js';
-import { ended, fromConsent, isInForce, localDay, toConsent } from '../../portal/permission.js';
+import { ownTexts } from '../../portal/own-texts.js';
+import {
+  choicesOf,
+  ended,
+  fromConsent,
+  granted,
+  isInForce,
+  localDay,
+  reasonText,
+  toConsent,
+} from '../../portal/permission.js';
 import { chooseLanguage, fill, texts } from '../../portal/texts.js';
 import { oneEachRequest, readAccess } from '../../portal/views/access.js';
+import type { Resource } from '../../portal/fhir.js';
 import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../../portal/words.js';
-import { compileRules } from '../../src/access/consent-rules.ts';
-import { purposeBit } from '../../src/access/purpose.ts';
+import { compileRules, rulesOf } from '../../src/access/consent/rules.ts';
+import { isWithin } from '../../src/access/consent/within.ts';
+import { purposeBit } from '../../src/access/principal/purpose.ts';
 import { typeCode } from '../../src/fhir/types.ts';
 
 const now = new Date('2026-03-01T09:00:00Z');
@@ -20,6 +32,86 @@ const permission = {
   categories: ['results', 'visits'],
   until: '2026-06-30',
 };
+
+describe('portal: a request as the Consent that grants it', () => {
+  const extension = [
+    {
+      url: 'https://health-record-hub.example/fhir/StructureDefinition/consent-request-reason',
+      valueString: 'Why',
+      _valueString: {
+        extension: [
+          {
+            url: 'http://hl7.org/fhir/StructureDefinition/translation',
+            extension: [
+              { url: 'lang', valueCode: 'zh-CN' },
+              { url: 'content', valueString: '为什么' },
+            ],
+          },
+        ],
+      },
+    },
+  ];
+  const { performer: _performer, ...asked } = toConsent(permission, { patient: 'Patient/p1', now });
+  const request: Resource = {
+    ...asked,
+    resourceType: 'Consent',
+    id: 'r',
+    meta: { lastUpdated: now.toISOString() },
+    status: 'proposed',
+    extension,
+  };
+  const all = choicesOf(request).flatMap(({ types }) => types);
+
+  it('offers the categories that are asked for as a whole, and other types by themselves', () => {
+    assert.deepEqual(
+      choicesOf(request).map(({ key }) => key),
+      ['results', 'visits'],
+    );
+    const types = [{ system: 'http://hl7.org/fhir/resource-types', code: 'Observation' }];
+    assert.deepEqual(choicesOf({ ...request, provision: { ...request['provision'], class: types } }), [
+      { types: ['Observation'] },
+    ]);
+  });
+
+  it('as it is asked: what the hub holds to be no more than the request, naming it and who grants', () => {
+    const consent = granted(request, { by: 'Patient/p1', name: 'AI', now, types: all, until: permission.until });
+    assert.deepEqual(
+      [consent['sourceReference'], consent['performer'], consent['status'], consent.id],
+      [{ reference: 'Consent/r' }, [{ reference: 'Patient/p1' }], 'active', undefined],
+    );
+    assert.ok(isWithin(compileRules(consent), rulesOf(request)));
+    assert.ok(isWithin(rulesOf(request), compileRules(consent)));
+  });
+
+  it('the recipient has the name the hub knows, whatever the request calls it; nobody else is called so', () => {
+    const hospital = {
+      role: { coding: [{ code: 'CST' }] },
+      reference: { reference: 'Organization/h', display: 'Your bank' },
+    };
+    const provision = { ...request['provision'], actor: [...request['provision'].actor, hospital] };
+    const consent = granted({ ...request, provision }, { by: 'Patient/p1', name: 'As known', now, types: all });
+    const actors = consent['provision'].actor as { reference: object }[];
+    assert.deepEqual(
+      actors.map(({ reference }) => reference),
+      [{ reference: permission.reference, display: 'As known' }, { reference: 'Organization/h' }],
+    );
+  });
+
+  it('narrower: fewer kinds, and sooner over', () => {
+    const consent = granted(request, { by: 'Patient/p1', name: 'AI', now, types: ['Encounter'], until: '2026-04-01' });
+    const { categories, until } = fromConsent(consent);
+    assert.deepEqual([categories, until], [['visits'], '2026-04-01']);
+    assert.ok(isWithin(compileRules(consent), rulesOf(request)));
+    assert.equal(isWithin(rulesOf(request), compileRules(consent)), false);
+  });
+
+  it('why is asked, in the language of the reader or as it was written', () => {
+    assert.deepEqual(
+      [reasonText(request, 'zh'), reasonText(request, 'de'), reasonText({ ...request, extension: [] }, 'en')],
+      ['为什么', 'Why', undefined],
+    );
+  });
+});
 
 describe('portal: a permission as Consent', () => {
   const consent = toConsent(permission, { patient: 'Patient/p1', now });
@@ -39,6 +131,13 @@ describe('portal: a permission as Consent', () => {
     const end = new Date(String(consent['provision'].period.end));
     assert.equal(localDay(end), '2026-06-30');
     assert.equal(localDay(new Date(end.getTime() + 1000)), '2026-07-01');
+  });
+
+  it('names who consents: the patient, or whoever acts for them', () => {
+    const by = 'RelatedPerson/mother';
+    assert.deepEqual(consent['performer'], [{ reference: 'Patient/p1' }]);
+    assert.deepEqual(toConsent(permission, { patient: 'Patient/p1', by, now })['performer'], [{ reference: by }]);
+    assert.deepEqual(ended(consent, by)['performer'], [{ reference: by }]);
   });
 
   it('reads back as what was chosen', () => {
@@ -61,8 +160,8 @@ describe('portal: a permission as Consent', () => {
   });
 
   it('stopped, it has no rule left', () => {
-    assert.deepEqual(compileRules(ended(consent)), []);
-    assert.equal(isInForce(ended(consent), now), false);
+    assert.deepEqual(compileRules(ended(consent, 'Patient/p1')), []);
+    assert.equal(isInForce(ended(consent, 'Patient/p1'), now), false);
   });
 
   const notSimple: [string, object][] = [
@@ -135,8 +234,8 @@ describe('portal: an AuditEvent in plain words', () => {
     ],
     entity: [
       { what: { reference: 'Patient/p1' }, role: { code: '1' } },
-      { what: { display: 'Observation?code' }, role: { code: '24' } },
-      { what: { reference: 'Consent/c1/_history/2' }, role: { code: '4' } },
+      { description: 'Observation?code', query: 'T2JzZXJ2YXRpb24/Y29kZQ==', role: { code: '24' } },
+      { what: { reference: 'Consent/c1/_history/2' }, type: { code: 'Consent' }, role: { code: '4' } },
     ],
   };
 
@@ -199,6 +298,8 @@ describe('portal: texts', () => {
   for (const [what, all] of [
     ['portal', texts],
     ['console', consoleTexts],
+    ['portal, of all of it,', ownTexts],
+    ['console, of alerts,', alertTexts],
   ] as const) {
     it(`the ${what} says everything in each language, with the same places to fill`, () => {
       const places = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
@@ -219,17 +320,4 @@ describe('portal: texts', () => {
   });
 
   it('fills what it knows and leaves the rest', () => assert.equal(fill('{a} {b}', { a: 1 }), '1 {b}'));
-});
-
-describe('portal: whom a token is for', () => {
-  const token = (claims: object): string => `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
-  const rows: [string, string, string | undefined][] = [
-    ['fhirUser', token({ fhirUser: 'Patient/p-1', sub: '顾' }), 'Patient/p-1'],
-    ['the launch context', token({ patient: 'p1' }), 'Patient/p1'],
-    ['a practitioner', token({ fhirUser: 'Practitioner/x' }), undefined],
-    ['a path', token({ fhirUser: 'Patient/../x' }), undefined],
-    ['no token', 'hello', undefined],
-    ['nothing', '', undefined],
-  ];
-  for (const [what, text, expected] of rows) it(`${what}: ${expected}`, () => assert.equal(patientOf(text), expected));
 });

@@ -523,6 +523,35 @@ describe('http.html#transaction', () => {
       assert.deepEqual(hidden, unknown);
     });
 
+    it('the address of another server is none here, whatever it ends with (LEAKS 10)', async () => {
+      const id = await create(given.patient());
+      const local = `Patient/${id}`;
+      const [, port] = /:(\d+)\//.exec(hub.fhir) ?? [];
+      const elsewhere = [
+        `https://elsewhere.example/fhir/R4/${local}`,
+        `http://elsewhere.example:${port}/fhir/R4/${local}`,
+        `//elsewhere.example/fhir/R4/${local}`,
+        `${hub.fhir}.elsewhere.example/${local}`,
+        `${hub.fhir.replace('://', '://elsewhere@')}/${local}`,
+        `${hub.fhir}/../R4/${local}`,
+        `${hub.url}/${local}`,
+      ];
+      const [own, relative, ...foreign] = statuses(
+        await send(
+          'batch',
+          [`${hub.fhir}/${local}`, local, ...elsewhere].map((url) => read(url)),
+        ),
+      );
+      assert.deepEqual([own, relative], ['200', '200']);
+      assert.deepEqual(
+        foreign,
+        elsewhere.map(() => '404'),
+      );
+      const written = await transact(remove(`https://elsewhere.example/fhir/R4/${local}`));
+      assert.equal(written.status, 404, written.text);
+      assert.equal((await get(local)).status, 200);
+    });
+
     it('HEAD has no resource; operations and _history are reached by the same table', async () => {
       const id = await create(given.patient());
       const response = await send('batch', [

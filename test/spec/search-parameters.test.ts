@@ -86,7 +86,7 @@ describe('every search parameter of every R4 type', () => {
   });
 
   it('is a condition that PostgreSQL runs, all of a type at once', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     for (const type of resourceTypes) {
       // In a record: what is read from bodies is not served across patients.
       const all = [...searchParams(type).values()].filter(
@@ -102,7 +102,7 @@ describe('every search parameter of every R4 type', () => {
   });
 
   it('is an order that PostgreSQL sorts by, but for places, composites and what is no element', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     for (const type of resourceTypes) {
       const sortable = [...searchParams(type).values()].filter((param) => !unsorted(param));
       for (const params of chunksOf(sortable, 4)) {

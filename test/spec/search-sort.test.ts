@@ -137,7 +137,7 @@ describe('paging while rows come and go (R4 http.html#paging)', () => {
   after(() => world.close());
 
   it('every row that was there throughout appears exactly once, in the order of the search', async function () {
-    this.timeout(60_000);
+    this.timeout(300_000);
     let runs = 0;
     const scenario = fc.record({
       rows: fc.array(sorted, { minLength: 1, maxLength: 12 }),

@@ -54,6 +54,7 @@ const rows: Row[] = [
   ['#escaping, a comma is OR', 'Patient', "family=o'brien, j,mull", ['eve', 'evelyn', 'severine']],
   ['characters of LIKE are letters', 'Patient', 'family=100%25_', ['percent']],
   ['characters of LIKE are letters', 'Patient', 'family:contains=%25y', []],
+  ['characters of LIKE are letters', 'Patient', 'family:contains=m%25l', []],
 ];
 
 describeSearch('string (R4 search.html#string)', resources, rows);

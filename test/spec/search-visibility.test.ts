@@ -215,7 +215,7 @@ describe('search across resources shows and tells nothing of hidden rows', () =>
   it('the trail counts what was shown, included rows as well', async () => {
     await hub.send('GET', 'Encounter?_id=seen&_revinclude=Observation:encounter', tokens['a consented service']);
     const rows = await hub.database.query<{ patient: string; rows: number; query: string }>(
-      sql`select patient, rows, query from audit_event order by at desc, seq desc limit 1`,
+      sql`select patient, rows, query from audit_entry order by at desc, seq desc limit 1`,
     );
     assert.deepEqual(rows, [{ patient: 'p', rows: 2, query: '_id&_revinclude' }]);
   });

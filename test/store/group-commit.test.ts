@@ -11,7 +11,9 @@ describe('group commit', () => {
   let group: GroupCommit;
   before(async () => {
     world = await givenDatabase();
-    group = openGroupCommit(world.database, { clock: () => new Date() });
+    group = openGroupCommit((work) => world.database.inTransaction(async (tx) => (await work(tx)).value), {
+      clock: () => new Date(),
+    });
   });
   after(() => world.close());
 

@@ -43,7 +43,8 @@ describe('read', () => {
     assert.equal(
       text.replace(/\s+/g, ' ').trim(),
       'select r.bucket, r.type, r.id, r.version, r.last_updated, r.is_deleted, r.owner, r.patient, r.other_patients, r.body, ' +
-        '$1::text as decided_by from resource r where r.bucket = $2 and r.type = $3 and r.id = $4 and true',
+        '$1::text as decided_by from resource r where r.bucket = $2 and r.type = $3 and r.id = $4 ' +
+        'and /* visible r */ /* internal: test */ true',
     );
     assert.deepEqual(values, ['internal:test', 0xabcd, typeCode('Observation'), id]);
   });

@@ -292,7 +292,8 @@ describe('search', () => {
       text.replace(/\s+/g, ' ').trim(),
       'select r.id, r.patient, r.other_patients, r.body, $1::text as decided_by, r.date_low::text as key0 from resource r ' +
         'where r.bucket = $2 and r.patient = $3 and r.type = $4 and not r.is_deleted ' +
-        'and ($5::bigint = any(r.tokens)) and ($6::bigint = any(r.tokens)) and true ' +
+        'and ($5::bigint = any(r.tokens)) and ($6::bigint = any(r.tokens)) ' +
+        'and /* visible r */ /* internal: test */ true ' +
         'order by r.date_low desc, r.id desc limit $7',
     );
     assert.equal(values[0], 'internal:test');

@@ -17,12 +17,16 @@ const answerCharsMax = 64_000_000;
 
 export function planBatch(call: Call, entries: readonly SentEntry[]): Plan {
   return {
-    run: async () => ({
-      answer: answeredBundle('batch', await answerEach(call, entries)),
-      shown: [],
-      // Each entry has left its own.
-      entries: [],
-    }),
+    run: async () => {
+      const decided = new Set<string>();
+      return {
+        answer: answeredBundle('batch', await answerEach({ ...call, decided }, entries)),
+        shown: [],
+        decided,
+        // Each entry has left its own.
+        entries: [],
+      };
+    },
   };
 }
 

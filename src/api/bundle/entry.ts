@@ -83,6 +83,7 @@ export function entryCallOf(outer: Call, { request, resource }: SentEntry): Entr
     ...addressOf(params),
     query,
     headers: headersOf(outer.incoming, request ?? {}, resource !== undefined),
+    address: outer.incoming.address,
     text: async () => (resource === undefined ? '' : JSON.stringify(resource)),
     ...(resource === undefined ? {} : { resource }),
   };

@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/bundle.html#references
  */
 import { randomBytes } from 'node:crypto';
-import { auditEntries } from '../../access/audit.ts';
+import { auditEntries } from '../../access/audit/audit.ts';
 import { linksOf, type Link } from '../../fhir/links.ts';
 import { atIndex, Problem } from '../../fhir/problem.ts';
 import { Drafts } from '../../store/search/described.ts';

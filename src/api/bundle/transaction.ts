@@ -5,7 +5,7 @@
  * @see https://hl7.org/fhir/R4/http.html#trules
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { AuditEntry } from '../../access/audit.ts';
+import type { AuditEntry } from '../../access/audit/audit.ts';
 import type { Tx } from '../../db.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { planBatch } from './batch.ts';
@@ -21,7 +21,8 @@ import {
 } from './entry.ts';
 import { carryOut, type Intent, type Outcome } from '../write/intent.ts';
 import type { Call, Interaction, Plan, Result } from '../interaction.ts';
-import { contextOf, entriesOf, recordRefusal, requireType, type Trail } from '../pipeline.ts';
+import { admitEntry, contextOf, entriesOf, recordRefusal, requireType, type Trail, weighEntry } from '../pipeline.ts';
+import { addDecided } from '../receipt.ts';
 import { HttpProblem, ProblemList } from '../respond.ts';
 import { Links, type Linked } from './rewrite.ts';
 import { requireValid } from '../write.ts';
@@ -47,7 +48,7 @@ interface Prepared extends EntryCall {
   readonly trail: Trail;
   /** A write waits for all others; anything else is run after them. */
   readonly intent?: Intent;
-  readonly run?: Plan['run'];
+  readonly plan?: Plan;
 }
 
 async function planTransaction(call: Call, sent: readonly SentEntry[]): Promise<Plan> {
@@ -95,13 +96,14 @@ async function prepare(call: Call, entry: SentEntry, index: number): Promise<Pre
     requireType(inner.incoming.type);
     if (interaction.intend === undefined) {
       const plan = await interaction.prepare(inner);
-      return { interaction, call: inner, trail: plan, run: plan.run };
+      admitEntry(inner, plan);
+      return { interaction, call: inner, trail: plan, plan };
     }
     const intent = await interaction.intend(inner);
     const trail = intent.condition === undefined ? {} : { query: namesOf(intent.condition) };
     return { interaction, call: inner, trail, intent };
   } catch (error) {
-    throw await recordRefusal(call.facade, contextOf(interaction, inner), undefined, inEntry(index, error));
+    throw await recordRefusal(inner, contextOf(interaction, inner), undefined, inEntry(index, error));
   }
 }
 
@@ -127,6 +129,7 @@ async function run(tx: Tx, call: Call, { entries, writes, links }: Transaction):
       inOrder.map(({ entry, result }) => answeredEntry(result.answer, entry.call.incoming.method === 'HEAD')),
     ),
     shown: [],
+    decided: new Set(inOrder.flatMap(({ result }) => [...(addDecided(undefined, result.shown) ?? [])])),
     entries: inOrder.flatMap(({ entry, result }) => trailOf(entry, result)),
   };
 }
@@ -147,7 +150,9 @@ async function write(tx: Tx, call: Call, { entries, writes, links }: Transaction
 
 async function read(tx: Tx, entry: Prepared, index: number): Promise<Result> {
   try {
-    const result = await (entry.run as Plan['run'])(tx);
+    const plan = entry.plan as Plan;
+    const result = await plan.run(tx, (one) => trailOf(entry, one));
+    await weighEntry(entry.call, contextOf(entry.interaction, entry.call), plan, result);
     if (result.parts !== undefined || result.answer.chunks !== undefined) {
       throw new HttpProblem(400, 'not-supported', 'an answer in parts has no place in a transaction', {
         hint: 'Ask for it in a request of its own.',
@@ -161,7 +166,7 @@ async function read(tx: Tx, entry: Prepared, index: number): Promise<Result> {
 
 /** Who was refused what is kept for the entry too. @returns the error to answer with */
 async function refused({ interaction, call, trail }: Prepared, index: number, error: unknown): Promise<unknown> {
-  return recordRefusal(call.facade, contextOf(interaction, call), trail, inEntry(index, error));
+  return recordRefusal(call, contextOf(interaction, call), trail, inEntry(index, error));
 }
 
 function trailOf({ interaction, call, trail }: Prepared, result: Result): readonly AuditEntry[] {

@@ -4,9 +4,9 @@
  *
  * @see https://hl7.org/fhir/uv/ipa/STU1/OperationDefinition-docref.html
  */
-import { visibility } from '../../access/predicate.ts';
-import { requireScope } from '../../access/scope.ts';
-import { seenBy } from '../../access/seen-by.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import { requireScope } from '../../access/principal/scope.ts';
+import { seenBy } from '../../access/predicate/seen-by.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { parseSearch } from '../../fhir/search.ts';

@@ -1,7 +1,7 @@
 /** The Bundle of $everything, page after page of the database, as text: bodies are JSON already. */
-import { visibility } from '../../access/predicate.ts';
-import type { Principal } from '../../access/principal.ts';
-import { coversWhole } from '../../access/scope.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import type { Principal } from '../../access/principal/principal.ts';
+import { coversWhole } from '../../access/principal/scope.ts';
 import type { Tx } from '../../db.ts';
 import { countMax } from '../../fhir/search.ts';
 import { sealCursor, type CursorSeal, type Position } from '../../store/search/cursor.ts';

@@ -5,8 +5,8 @@
  * @see https://hl7.org/fhir/R4/patient-operation-everything.html
  * @see https://hl7.org/fhir/R4/encounter-operation-everything.html
  */
-import { visibility } from '../../access/predicate.ts';
-import { requireScope } from '../../access/scope.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import { requireScope } from '../../access/principal/scope.ts';
 import type { Tx } from '../../db.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';

@@ -3,7 +3,7 @@
  *
  * @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html#query-parameters
  */
-import { requireScope } from '../../access/scope.ts';
+import { requireScope } from '../../access/principal/scope.ts';
 import type { ExportRequest } from '../../feeds/export.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';

@@ -4,7 +4,7 @@
  *
  * @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
  */
-import { visibility } from '../../access/predicate.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
 import { cancelExport, findExport, notePoll, type ExportJob } from '../../feeds/export.ts';
 import { exportLines } from '../../feeds/export-file.ts';
 import { listParts, readKeys, type ExportPart } from '../../feeds/export-parts.ts';

@@ -4,9 +4,9 @@
  *
  * @see https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
  */
-import { visibility } from '../../access/predicate.ts';
-import type { Principal } from '../../access/principal.ts';
-import { requireScope, scopesFor } from '../../access/scope.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import type { Principal } from '../../access/principal/principal.ts';
+import { requireScope, scopesFor } from '../../access/principal/scope.ts';
 import type { Tx } from '../../db.ts';
 import { startExport, type ExportRequest } from '../../feeds/export.ts';
 import { startPosition } from '../../feeds/export-run.ts';

@@ -3,9 +3,9 @@
  *
  * @see https://hl7.org/fhir/R4/observation-operation-lastn.html
  */
-import { visibility } from '../../access/predicate.ts';
-import { requireScope } from '../../access/scope.ts';
-import { seenBy } from '../../access/seen-by.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import { requireScope } from '../../access/principal/scope.ts';
+import { seenBy } from '../../access/predicate/seen-by.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../../fhir/search.ts';
 import { samePerson, samePersons } from '../../identity/link.ts';

@@ -6,8 +6,8 @@
  * @see https://hl7.org/fhir/R4/resource-operation-meta-add.html
  * @see https://hl7.org/fhir/R4/resource-operation-meta-delete.html
  */
-import { ownerOf } from '../../access/owner.ts';
-import { requireScope, requireWholeScope } from '../../access/scope.ts';
+import { ownerOf } from '../../access/predicate/owner.ts';
+import { requireScope, requireWholeScope } from '../../access/principal/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { AnyResource } from '../../fhir/types.ts';
@@ -73,8 +73,8 @@ async function planChange(call: Call, name: string, change: Change): Promise<Pla
   return {
     ...plan,
     query: input.namesOf(name),
-    run: async (tx) => {
-      const result = await plan.run(tx);
+    run: async (tx, entriesOf) => {
+      const result = await plan.run(tx, entriesOf);
       const { meta = {} } = parseJson(result.answer.body as string) as AnyResource;
       return { ...result, answer: { ...result.answer, body: metaParameters(meta) } };
     },

@@ -4,9 +4,9 @@
  *
  * @see https://hl7.org/fhir/R4/resource-operation-meta.html
  */
-import { isProjected } from '../../access/minimum.ts';
-import { visibility } from '../../access/predicate.ts';
-import { requireScope } from '../../access/scope.ts';
+import { isProjected } from '../../access/predicate/minimum.ts';
+import { visibility } from '../../access/predicate/predicate.ts';
+import { requireScope } from '../../access/principal/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { resourceTypes, type AnyResource } from '../../fhir/types.ts';
 import { samePerson } from '../../identity/link.ts';
@@ -43,8 +43,8 @@ async function planResource(call: Call, query: string): Promise<Plan> {
   return {
     ...plan,
     query,
-    run: async (tx) => {
-      const result = await plan.run(tx);
+    run: async (tx, entriesOf) => {
+      const result = await plan.run(tx, entriesOf);
       const { meta: found = {} } = parseJson(result.answer.body as string) as AnyResource;
       return { ...result, answer: { ...result.answer, body: metaParameters(found) } };
     },

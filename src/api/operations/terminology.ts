@@ -5,7 +5,7 @@
  * what the operator loaded, from R4's own definitions and from what their own organization wrote (docs/terminology.md).
  */
 import { randomUUID } from 'node:crypto';
-import { requireWholeScope } from '../../access/scope.ts';
+import { requireWholeScope } from '../../access/principal/scope.ts';
 import type { Tx } from '../../db.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';

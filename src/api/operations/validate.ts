@@ -5,9 +5,9 @@
  *
  * @see https://hl7.org/fhir/R4/resource-operation-validate.html
  */
-import { ownerOf } from '../../access/owner.ts';
-import type { Principal } from '../../access/principal.ts';
-import { requireScope } from '../../access/scope.ts';
+import { ownerOf } from '../../access/predicate/owner.ts';
+import type { Principal } from '../../access/principal/principal.ts';
+import { requireScope } from '../../access/principal/scope.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { AnyResource } from '../../fhir/types.ts';
@@ -93,8 +93,8 @@ async function planStored(call: Call, asked: Asked, query: string): Promise<Plan
   return {
     ...plan,
     query,
-    run: async (tx) => {
-      const result = await plan.run(tx);
+    run: async (tx, entriesOf) => {
+      const result = await plan.run(tx, entriesOf);
       const resource = parseJson(result.answer.body as string) as AnyResource;
       return { ...result, answer: answerOf(judge(resource, call, asked)) };
     },
@@ -115,7 +115,7 @@ async function planDeletion(call: Call, query: string): Promise<Plan> {
   return {
     ...plan,
     query,
-    run: async (tx) => ({ ...(await plan.run(tx)), answer: answerOf(issues) }),
+    run: async (tx, entriesOf) => ({ ...(await plan.run(tx, entriesOf)), answer: answerOf(issues) }),
   };
 }
 

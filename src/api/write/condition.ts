@@ -5,10 +5,10 @@
  * @see https://hl7.org/fhir/R4/http.html#ccreate
  * @see https://hl7.org/fhir/R4/http.html#cond-update
  */
-import { visibility, written } from '../../access/predicate.ts';
-import type { Principal } from '../../access/principal.ts';
-import { requireScope } from '../../access/scope.ts';
-import { seenBy } from '../../access/seen-by.ts';
+import { visibility, written } from '../../access/predicate/predicate.ts';
+import type { Principal } from '../../access/principal/principal.ts';
+import { requireScope } from '../../access/principal/scope.ts';
+import { seenBy } from '../../access/predicate/seen-by.ts';
 import type { Tx } from '../../db.ts';
 import { atIndex, Problem } from '../../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../../fhir/search.ts';

@@ -3,7 +3,8 @@
  * describe is found, what is patched is read and locked, everything is committed in one go, and what follows from it is done.
  * A single write is a transaction of one.
  */
-import type { Principal } from '../../access/principal.ts';
+import { createdType } from '../../access/predicate/creator.ts';
+import type { Principal } from '../../access/principal/principal.ts';
 import type { Tx } from '../../db.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { atIndex, Problem } from '../../fhir/problem.ts';
@@ -18,6 +19,7 @@ import type { Condition } from './condition.ts';
 import { bringAbout, type Happened } from './consequences.ts';
 import type { Facade } from '../interaction.ts';
 import { HttpProblem } from '../respond.ts';
+import { settleSubscription } from '../subscription/settle.ts';
 import { findTargets, idOf, idsOf, readPatched, type Target } from './target.ts';
 
 export interface Intent {
@@ -46,7 +48,7 @@ export type Outcome =
 export type Existing = Pick<Written, 'type' | 'id' | 'version' | 'lastUpdated' | 'body' | 'patient' | 'otherPatients'>;
 
 export interface Writer {
-  readonly facade: Pick<Facade, 'base' | 'now' | 'cursorKey'>;
+  readonly facade: Pick<Facade, 'base' | 'now' | 'cursorKey' | 'subscriptions'>;
   readonly principal: Principal;
 }
 
@@ -69,6 +71,7 @@ export async function carryOut(
   const ids = settle(targets.map((target) => idOf(target, targets)));
   const writes = intents
     .flatMap((intent, index) => writesOf(intent, index, targets[index] as Target, { id: ids[index], current }))
+    .map((planned) => settled(planned, writer))
     .toSorted((one, other) => rank[one.write.kind] - rank[other.write.kind] || one.index - other.index);
   requireDistinct(writes);
   await requireContext(tx, writer.principal, writes);
@@ -80,8 +83,11 @@ export async function carryOut(
   ).catch((error: unknown) => {
     throw named(error, writes);
   });
-  const happened = written.map((one, index) => ({ written: one, resource: (writes[index] as Planned).write.resource }));
-  await bringAbout(tx, { principal: writer.principal, at }, happened).catch((error: unknown) => {
+  const happened = written.map((one, index) => {
+    const { write, sent } = writes[index] as Planned;
+    return { written: one, resource: sent ?? write.resource };
+  });
+  await bringAbout(tx, { ...writer, at }, happened).catch((error: unknown) => {
     throw named(error, writes);
   });
   const byIntent = Map.groupBy(happened, (_, at) => (writes[at] as Planned).index);
@@ -96,13 +102,15 @@ export async function carryOut(
 async function requireContext(tx: Tx, principal: Principal, writes: readonly Planned[]): Promise<void> {
   if (principal.patient === undefined) return;
   const patients = new Set<string | undefined>(await samePerson(tx, principal.patient));
-  const strange = writes.find(
+  // A Subscription is in nobody's record: what it tells is bound to the context of the token (access/predicate/creator.ts).
+  const bound = writes.filter(({ write }) => write.resource.resourceType !== createdType);
+  const strange = bound.find(
     ({ write }) => write.kind !== 'delete' && !patients.has(patientsOf(write.resource).patient),
   );
   if (strange !== undefined) {
     throw atIndex(strange.index, new Problem('forbidden', 'the token is for the record of another patient'));
   }
-  const named = writes.flatMap(({ write: { resource }, index }) =>
+  const named = bound.flatMap(({ write: { resource }, index }) =>
     resource.id === undefined ? [] : [{ type: resource.resourceType, id: resource.id, index }],
   );
   const rows = await readRows(tx, everything('whether they are of the record that the token is for'), named);
@@ -115,6 +123,22 @@ interface Planned {
   readonly write: Write;
   /** Of the intent. */
   readonly index: number;
+  /** Where other is stored than what was sent. */
+  readonly sent?: AnyResource;
+}
+
+/** A Subscription is stored without its secrets, and its state is the hub's to say. */
+function settled(planned: Planned, { principal, facade }: Writer): Planned {
+  const { write, index } = planned;
+  const { resource: sent, kind } = write;
+  if (sent.resourceType !== 'Subscription' || kind === 'delete') return planned;
+  const { base, now, subscriptions: policy } = facade;
+  try {
+    const resource = settleSubscription(sent, { principal, policy, base, now: now() });
+    return { ...planned, write: { ...write, resource }, sent };
+  } catch (error) {
+    throw atIndex(index, error);
+  }
 }
 
 /** @see https://hl7.org/fhir/R4/http.html#trules DELETE, then POST, then PUT and PATCH */

@@ -5,8 +5,8 @@
  *
  * @see https://hl7.org/fhir/R4/http.html#patch
  */
-import { ownerOf } from '../../access/owner.ts';
-import { requireScope } from '../../access/scope.ts';
+import { ownerOf } from '../../access/predicate/owner.ts';
+import { requireScope } from '../../access/principal/scope.ts';
 import { applyFhirPathPatch, readFhirPathPatch } from '../../fhir/patch/fhirpath-patch.ts';
 import { parseJson } from '../../fhir/json.ts';
 import { applyJsonPatch, readJsonPatch } from '../../fhir/patch/json-patch.ts';

@@ -2,7 +2,7 @@
  * What each write of a transaction is about: the id its URL names, or what its condition describes. Conditions see what was there
  * before the transaction, without what it deletes.
  */
-import { written as rowsWritten } from '../../access/predicate.ts';
+import { written as rowsWritten } from '../../access/predicate/predicate.ts';
 import type { Tx } from '../../db.ts';
 import { hash64 } from '../../fhir/hash.ts';
 import { atIndex, Problem } from '../../fhir/problem.ts';

@@ -1,6 +1,6 @@
 /** How a write is answered. @see https://hl7.org/fhir/R4/http.html#ops Prefer: return=minimal, representation, OperationOutcome */
-import type { Principal } from '../../access/principal.ts';
-import { coversWhole } from '../../access/scope.ts';
+import { basisOf, type Principal } from '../../access/principal/principal.ts';
+import { coversWhole } from '../../access/principal/scope.ts';
 import type { Written } from '../../store/row.ts';
 import { preferencesOf } from '../incoming.ts';
 import type { Existing, Intent, Outcome } from './intent.ts';
@@ -15,13 +15,14 @@ export function resultOf(call: Asked, intent: Intent, outcome: Outcome): Result 
   return {
     shown: rows.map((row) => shownOf(row, call.principal)),
     ...(rows.length === 1 ? { id: rows[0]?.id } : {}),
+    ...(rows.length === 1 && outcome.kind === 'written' ? { version: rows[0]?.version } : {}),
     answer: intent.kind === 'delete' ? answerOfDelete(call, outcome) : answerOfState(call, intent, outcome),
   };
 }
 
 /** A write is in the log of every patient it is about. */
 function shownOf({ patient, otherPatients }: Existing, principal: Principal): Shown {
-  return { patient, otherPatients, decidedBy: principal.self === undefined ? 'source' : 'self' };
+  return { patient, otherPatients, decidedBy: basisOf(principal) };
 }
 
 function answerOfState({ facade, incoming, principal }: Asked, { kind, type }: Intent, outcome: Outcome): Answer {

@@ -6,13 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { issueToken, type Claims } from '../../access/issue.ts';
-import { loadIssuerKeys } from '../../access/keys.ts';
-import { readConfig } from '../../config.ts';
+import { issueToken, type Claims } from '../../access/token/issue.ts';
+import { loadIssuerKeys } from '../../access/token/keys.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { connectMllp } from '../../hub/mllp-client.ts';
-import { openStorage } from '../../hub/storage.ts';
-import { addEndpoint } from '../../ingest/endpoint.ts';
+import { addEndpoint } from '../../ingest/registry/change.ts';
+import { withRegistrar } from '../endpoint/registry.ts';
+import { enrolPatient, type DemoAccount } from './account.ts';
 import { castOf, type Cast } from './cast.ts';
 import { choosePlace, startHub, type HubProcess } from './hub-process.ts';
 import { tellStory, type Ending } from './story.ts';
@@ -50,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     teller.say();
     teller.say('Every step was checked against what the hub answered; all of them hold.');
     if (options.exit === true) return;
-    invite(teller, hub, ending);
+    invite(teller, hub, ending, await enrolPatient(ending.patient, hub.url, hub.environment));
     await Promise.race([stopAsked, ended(hub)]);
     teller.say();
     teller.say('Stopping; the data of the demo is removed.');
@@ -104,22 +104,28 @@ async function ended(hub: HubProcess): Promise<never> {
 
 /** What `hub endpoint add` does, once for each hospital. */
 async function registerHospitals(cast: Cast, environment: NodeJS.ProcessEnv): Promise<string> {
-  const storage = await openStorage(readConfig(environment));
-  try {
-    for (const { organization, facility, zone } of cast.hospitals) {
+  await withRegistrar(environment, async ({ database, options }) => {
+    for (const { organization, facility, zone, name: organizationName } of cast.hospitals) {
       const name = organization.slice('Organization/'.length);
-      await addEndpoint(storage.database, { name, kind: 'hl7v2-mllp', organization, facilities: [facility], zone });
+      const config = { organizationName };
+      const wanted = { name, kind: 'hl7v2-mllp', organization, facilities: [facility], zone, config } as const;
+      await addEndpoint(database, wanted, options({ by: 'hub demo' }));
     }
-  } finally {
-    await storage.close();
-  }
+  });
   const facilities = cast.hospitals.map(({ facility }) => facility).join(', ');
   return `Three hospitals are registered, each bound to its own name in MSH-4: ${facilities}`;
 }
 
-function invite(teller: Teller, { url }: HubProcess, { patient, tokens }: Ending): void {
+/** So many sign-ins without an app; the rest is in the app's key. */
+const codesShown = 5;
+
+function invite(teller: Teller, { url }: HubProcess, { patient, tokens }: Ending, account: DemoAccount): void {
   teller.chapter('Have a look yourself');
-  teller.say(`  The patient's portal   ${url}/portal#token=${tokens.patient}`);
+  teller.say(`  The patient's portal   ${url}/portal/`);
+  teller.say(`      name               ${account.login}`);
+  teller.say(`      password           ${account.password}`);
+  teller.say(`      code               ${account.codes.slice(0, codesShown).join(' ')}  (each good once)`);
+  teller.say(`      or from an app     with the key ${account.totpKey}`);
   teller.say();
   teller.say(`  Operations console     ${url}/console#token=${tokens.operator}`);
   teller.chapter('Three things to try in another terminal (the tokens hold for an hour)');

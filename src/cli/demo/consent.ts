@@ -1,4 +1,6 @@
 /** The Consents that the patient of the demo gives, in the shape the portal writes them. */
+import { copyExtension } from '../../access/consent/copy.ts';
+import { reasonExtension } from '../../access/consent/request.ts';
 import type { AnyResource } from '../../fhir/types.ts';
 
 export interface Grant {
@@ -31,6 +33,42 @@ export function consentOf(grant: Grant): AnyResource {
       purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: grant.purpose }],
       class: grant.types.map((code) => ({ system: 'http://hl7.org/fhir/resource-types', code })),
     },
+  };
+}
+
+/** The same, asked for by its recipient: in words, and with the days that copies are kept. */
+export function requestOf(grant: Grant): AnyResource {
+  const { performer: _performer, ...consent } = consentOf(grant);
+  const translated = (lang: string, content: string): object => ({
+    url: 'http://hl7.org/fhir/StructureDefinition/translation',
+    extension: [
+      { url: 'lang', valueCode: lang },
+      { url: 'content', valueString: content },
+    ],
+  });
+  return {
+    ...consent,
+    resourceType: 'Consent',
+    status: 'proposed',
+    extension: [
+      {
+        url: reasonExtension,
+        valueString: 'We study how diabetes develops over years. Your name is not published.',
+        _valueString: {
+          extension: [
+            translated('zh', '我们研究糖尿病多年的发展过程，不会公开您的姓名。'),
+            translated(
+              'de',
+              'Wir untersuchen, wie sich Diabetes über Jahre entwickelt. Ihr Name wird nicht veröffentlicht.',
+            ),
+          ],
+        },
+      },
+      {
+        url: copyExtension,
+        valueDuration: { value: 90, unit: 'days', system: 'http://unitsofmeasure.org', code: 'd' },
+      },
+    ],
   };
 }
 

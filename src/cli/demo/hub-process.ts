@@ -8,11 +8,11 @@ import { Problem } from '../../fhir/problem.ts';
 
 const launcher = join(import.meta.dirname, '..', '..', '..', 'bin', 'hub.mjs');
 
-/** First start: initdb, migrations, compiling every mapping; on a slow laptop a few seconds. */
-const readyMsMax = 60_000;
+/** First start: initdb, migrations, compiling every mapping; on a slow laptop a few seconds, beside other work a minute. */
+const readyMsMax = 120_000;
 const pollMs = 50;
 /** Whoever answers later than this is not a hub that is ready. */
-const answerMsMax = 1_000;
+const answerMsMax = 5_000;
 /** The hub promises to be gone within 10 s. */
 const stopMsMax = 12_000;
 /** What of the log is shown when something goes wrong. */

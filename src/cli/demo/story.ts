@@ -2,14 +2,14 @@
  * The story of the demo: three hospitals send, an AI service and a payment service ask, the patient decides. Everything
  * goes over MLLP and HTTP with real tokens, and each step is checked before its line is printed.
  */
-import { presetClaims, type Claims } from '../../access/issue.ts';
+import { presetClaims, type Claims } from '../../access/token/issue.ts';
 import type { AnyResource } from '../../fhir/types.ts';
 import type { MllpClient } from '../../hub/mllp-client.ts';
 import { isAccepted } from '../simulate/send.ts';
 import { simulate } from '../simulate/stream.ts';
 import { type Cast, patientName } from './cast.ts';
 import { openCaller, resourcesOf, type Answer, type Caller } from './client.ts';
-import { consentOf } from './consent.ts';
+import { consentOf, requestOf } from './consent.ts';
 import { verify, type Teller } from './teller.ts';
 
 export interface Stage {
@@ -36,7 +36,7 @@ export interface Ending {
 
 /** Other patients of the same hospitals, so that the hub holds more than the one who asks. */
 const otherMessages = 64;
-const processedMsMax = 30_000;
+const processedMsMax = 120_000;
 const pollMs = 100;
 const dayMs = 86_400_000;
 const hba1c = 'http://loinc.org|4548-4';
@@ -187,7 +187,44 @@ export async function tellStory(stage: Stage): Promise<Ending> {
 
   teller.chapter('Who looked');
   await teller.step(() => readLog(me, `Consent/${consent.id}`));
+
+  teller.chapter('Somebody asks');
+  await teller.step(() => askForConsent(stage, me, patient));
   return { patient, tokens: { ...tokens, patient: self } };
+}
+
+/** A service the patient never heard of: it gets nothing, and may ask. Answered in the portal. */
+async function askForConsent({ tokenFor, fhirBase, now }: Stage, me: Caller, patient: string): Promise<string> {
+  const organization = 'Organization/research-institute';
+  const institute = openCaller(
+    fhirBase,
+    await tokenFor({
+      ...presetClaims('ai'),
+      client_id: 'research-institute',
+      organization,
+      purpose_of_use: 'HRESCH',
+      scope: 'system/*.rs system/Consent.c system/Organization.cu',
+    }),
+  );
+  const name = 'Research institute';
+  await institute.put(`/${organization}`, { resourceType: 'Organization', id: organization.split('/')[1], name });
+  const asked = await institute.post(
+    '/Consent/$request',
+    requestOf({
+      patient,
+      recipient: organization,
+      recipientName: name,
+      purpose: 'HRESCH',
+      types: [...resultTypes, 'Condition'],
+      from: now(),
+      until: new Date(now().getTime() + 365 * dayMs),
+    }),
+  );
+  verify(asked.status === 201, 'the request is stored', asked.body);
+  await verifyHidden(institute, patient);
+  const open = resourcesOf(await ok(me.get(`/${patient}/$consent-requests`)));
+  verify(open.length === 1, 'the patient finds it', open.length);
+  return 'A research institute asks for results and diagnoses. It sees nothing; the patient reads, narrows, grants or declines in the portal';
 }
 
 const fullName = patientName.family + patientName.given;

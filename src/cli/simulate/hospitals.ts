@@ -26,6 +26,8 @@ export interface Hospital {
   readonly splitsNames: boolean;
   /** Enhanced mode asks for CA/CE in MSH-15, original mode for AA/AE. */
   readonly isEnhancedMode: boolean;
+  /** How far its clock is ahead of the right time (negative: behind): shows in MSH-7, EVN-2 and when results were reported. */
+  readonly clockMs?: number;
 }
 
 type Habit = Omit<Hospital, 'facility' | 'name' | 'organization'>;

@@ -35,6 +35,17 @@ export function adtMessage(visit: Visit, event: AdtEvent, envelope: Envelope): s
   return text(lines);
 }
 
+/** ADT^A40: the record number `from` was a second one of this person, and is no longer used. */
+export function mergeMessage(visit: Visit, from: string, envelope: Envelope): string {
+  const { hospital } = visit;
+  return text([
+    header(hospital, 'ADT^A40^ADT_A39', envelope),
+    segment('EVN', { 1: 'A40', 2: timestamp(hospital, envelope.at) }),
+    patient(visit),
+    segment('MRG', { 1: `${from}^^^${hospital.facility}^MR` }),
+  ]);
+}
+
 /** MSH, PID, PV1, ORC, OBR, an OBX for each analyte, SPM; a corrected report has an NTE after the value that changed. */
 export function oruMessage(visit: Visit, order: Order, status: ResultStatus, envelope: Envelope): string {
   const { hospital } = visit;

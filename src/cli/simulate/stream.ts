@@ -10,6 +10,7 @@ import { hospitalAt, type Hospital } from './hospitals.ts';
 import { adtMessage, encodeMessage, oruMessage, type AdtEvent, type ResultStatus } from './messages.ts';
 import { personAt, type Person } from './people.ts';
 import { randomOf } from './random.ts';
+import { reportStatuses, type Statement } from './statement.ts';
 import { correctedOrder, orderOf, visitOf, type Visit } from './visit.ts';
 
 export interface SimulatedMessage {
@@ -20,6 +21,12 @@ export interface SimulatedMessage {
   readonly hospital: Hospital;
   readonly person: Person;
   readonly mrn: string;
+  readonly visit: Visit;
+  /** Number of the step within its visit, and of the visit within its seed. */
+  readonly position: number;
+  readonly visitNumber: number;
+  readonly sentAt: Date;
+  readonly statement: Statement;
   readonly text: string;
   /** In the hospital's charset, without MLLP framing. */
   readonly bytes: Buffer;
@@ -90,8 +97,10 @@ export function simulate(options: SimulationOptions): Simulation {
       const position = Math.floor(inBlock / visitsAtOnce);
       const step = course[position] as Step;
       const controlId = `S${seed}N${number}`;
-      const envelope = { controlId, at: timeOf(visit, position) };
-      const text = typeof step === 'string' ? adtMessage(visit, step, envelope) : report(step);
+      const sentAt = new Date(timeOf(visit, position).getTime() + (visit.hospital.clockMs ?? 0));
+      const envelope = { controlId, at: sentAt };
+      const said = typeof step === 'string' ? ofVisit(step) : report(step);
+      const { text } = said;
       return {
         number,
         controlId,
@@ -99,14 +108,29 @@ export function simulate(options: SimulationOptions): Simulation {
         hospital: visit.hospital,
         person: visit.person,
         mrn: visit.mrn,
+        visit,
+        position,
+        visitNumber,
+        sentAt,
+        statement: said.statement,
         text,
         bytes: encodeMessage(visit.hospital, text),
       };
 
-      function report([ordinal, status]: Report): string {
+      function ofVisit(event: AdtEvent): { text: string; statement: Statement } {
+        const status = event === 'A03' ? 'finished' : event === 'A11' ? 'cancelled' : 'in-progress';
+        return { text: adtMessage(visit, event, envelope), statement: { is: 'visit', key: visit.number, status } };
+      }
+
+      function report([ordinal, status]: Report): { text: string; statement: Statement } {
         const first = course.findIndex((other) => typeof other !== 'string' && other[0] === ordinal);
-        const order = orderOf(seed, visitNumber, ordinal, timeOf(visit, first));
-        return oruMessage(visit, status === 'C' ? correctedOrder(order) : order, status, envelope);
+        const asked = orderOf(seed, visitNumber, ordinal, timeOf(visit, first));
+        const order = status === 'C' ? correctedOrder(asked) : asked;
+        const { filler: key, values } = order;
+        return {
+          text: oruMessage(visit, order, status, envelope),
+          statement: { is: 'report', key, status: reportStatuses[status], values },
+        };
       }
     },
   };

@@ -10,7 +10,7 @@ import {
   type PartStep,
 } from './compile-rules.ts';
 import { compileCondition, readsOfPart } from './condition.ts';
-import { invalid } from '../tables/document.ts';
+import { invalid } from '../../fhir/yaml-table.ts';
 import { type Bound, generateConvert, type PartForm, type PartPlan } from './generate-datatype.ts';
 import type { Element } from '../message/state.ts';
 import type { Rule, RuleMap } from '../table.ts';

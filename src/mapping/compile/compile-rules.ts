@@ -1,7 +1,7 @@
 /** The rules of one segment map as closures: what compile.ts puts together to a whole map. Those of data types: compile-datatype.ts. */
 import type { Vocabulary } from '../compile.ts';
 import { compileCondition, parsePosition, readsOfSegment, type Test } from './condition.ts';
-import { invalid } from '../tables/document.ts';
+import { invalid } from '../../fhir/yaml-table.ts';
 import { functions, type Converter, type RuleInfo } from '../functions.ts';
 import { type Form, generateApply, type Plan } from './generate.ts';
 import type { Node } from '../message/nesting.ts';

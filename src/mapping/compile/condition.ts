@@ -1,7 +1,7 @@
 /** The conditions of rules as closures: equals, in, exists, and, or, not. */
 import type { Node } from '../message/nesting.ts';
 import type { Part } from '../message/part.ts';
-import { invalid } from '../tables/document.ts';
+import { invalid } from '../../fhir/yaml-table.ts';
 import type { Condition } from '../table.ts';
 
 export type Test<S> = (source: S) => boolean;

@@ -1,4 +1,5 @@
 /** What mapping a message yields: resources to be written, and what became of every field. */
+import type { Sample } from '../../fhir/device/sample.ts';
 import type { AnyResource } from '../../fhir/types.ts';
 
 export interface Draft {
@@ -88,6 +89,10 @@ export interface MappedMessage {
   readonly issues: readonly MappingIssue[];
   /** Content hash of the base map and overlays that made this. */
   readonly mapVersion: string;
+  /** Ids of patients whom the message speaks for, whoever owns their Patient: they sent it themselves. */
+  readonly speaksFor?: readonly string[];
+  /** Values that are summed up by hour and day, of one patient. */
+  readonly samples?: { readonly patient: string; readonly samples: readonly Sample[] };
 }
 
 /** What the mapping must know beside the message. No clock: the same message and context give the same drafts for ever. */

@@ -126,6 +126,8 @@ export class Run {
   readonly snapshots: Snapshot[] = [];
   readonly unmapped: Unmapped[] = [];
   readonly issues: MappingIssue[] = [];
+  /** Segments for a resource that say nothing of which one it is. */
+  nobodies = 0;
   /** Of keys that occur more than once in the message: the next number to try. */
   readonly counts = new Map<string, number>();
   readonly #ids = new Map<string, DraftBuilder>();

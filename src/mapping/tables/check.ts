@@ -1,6 +1,6 @@
 /** All that is wrong with an overlay, at once: what an analyst wants to hear before it is applied. */
 import { Problem } from '../../fhir/problem.ts';
-import { Table } from './document.ts';
+import { Table } from '../../fhir/yaml-table.ts';
 import { elementProblem } from './element-path.ts';
 import type { Maps } from '../maps.ts';
 import { applyChanges, profilesOf } from './overlay.ts';

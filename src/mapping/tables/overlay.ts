@@ -1,5 +1,5 @@
 /** Base map + vendor profile + hospital overlay: a partner's file changes named rules, never the base tables. */
-import { invalid } from './document.ts';
+import { invalid } from '../../fhir/yaml-table.ts';
 import { keys } from '../keys.ts';
 import type { Change, MapLibrary, MapSource, MessageMap, Partner, Rule, RuleMap } from '../table.ts';
 

@@ -1,6 +1,6 @@
 /** An overlay as it is written: what a vendor or a hospital does otherwise, one change after the other. */
 import { Problem } from '../../fhir/problem.ts';
-import { type Path, type Table } from './document.ts';
+import { type Path, type Table } from '../../fhir/yaml-table.ts';
 import { buildWords, readBuild, readCodes, readKeyParts, readRule, readRules, ruleWords } from './read-table.ts';
 import type { Change, Partner } from '../table.ts';
 

@@ -1,5 +1,5 @@
 /** What each kind of table may say, and what it means: YAML values -> the types of table.ts. */
-import { invalid, type Path, type Table } from './document.ts';
+import { invalid, type Path, type Table } from '../../fhir/yaml-table.ts';
 import type {
   Build,
   CommandSource,

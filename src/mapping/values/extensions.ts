@@ -9,6 +9,11 @@ export function hubExtension(name: string): string {
   return `${base}/StructureDefinition/${name}`;
 }
 
+/** An operation of the hub's own: its canonical URL, a name as well. */
+export function hubOperation(name: string): string {
+  return `${base}/OperationDefinition/${name}`;
+}
+
 /** Complex: one extension for each segment; inside, one for each value that no rule took, named by its position. */
 export const unmappedUrl = `${base}/StructureDefinition/hl7v2-unmapped`;
 /** The text as sent, where FHIR cannot hold it as it was (an hour without minutes, a time without zone). */

@@ -4,7 +4,7 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#date
  */
-import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { join, raw, sql, varying, type Sql } from '../../db/sql.ts';
 import type { DateEntry } from '../../fhir/index/entry.ts';
 import type { DateFilter, Prefix } from '../../fhir/search-request.ts';
 import { keyHash, type IndexColumns } from './columns.ts';
@@ -27,13 +27,22 @@ export function indexDate({ param, low, high }: DateEntry, columns: IndexColumns
 export function matchDate(filter: DateFilter, alias: string, mainDate: string | undefined): Sql {
   const { index, values } = filter;
   if (index !== '_lastUpdated' && index !== mainDate) return hasAnyRange(alias, dateTests(filter));
+  if (index === '_lastUpdated') return matchInstant(values, raw(`${alias}.last_updated`));
   const tests = values.map(({ prefix, low, high }) => {
-    if (index === '_lastUpdated') {
-      return instantComparisons[prefix](raw(`${alias}.last_updated`), instant(low), instant(high));
-    }
     const main = comparisons[prefix](raw(`${alias}.date_low`), raw(`${alias}.date_high`), instant(low), instant(high));
     return sql`(${raw(alias)}.date_high is not null and ${main})`;
   });
+  return sql`(${join(tests, ' or ')})`;
+}
+
+/**
+ * @param at a column of instants in whole milliseconds; with `latest` the earliest of several instants
+ * @param latest the latest of them: whether one that lies between may be searched for
+ */
+export function matchInstant(values: DateFilter['values'], at: Sql, latest = at): Sql {
+  const tests = values.map(({ prefix, low, high }) =>
+    instantComparisons[prefix]({ at, latest }, instant(low), instant(high)),
+  );
   return sql`(${join(tests, ' or ')})`;
 }
 
@@ -46,7 +55,7 @@ export function dateTests({ index, values }: DateFilter): RangeTest[] {
 }
 
 const milliseconds = (ms: number): Sql => sql`${ms}::float8`;
-const instant = (ms: number): Sql => sql`${timestampOf(ms)}::timestamptz`;
+const instant = (ms: number): Sql => sql`${varying(timestampOf(ms), 'timestamptz')}::timestamptz`;
 
 /** Epoch milliseconds as PostgreSQL reads them, open ends included. It has no year 0, where zones may lead from the year 1. */
 export function timestampOf(ms: number): string {
@@ -72,14 +81,14 @@ const comparisons: Record<Prefix, Comparison> = {
 };
 
 /** The same rules for an instant, which fills a whole millisecond, in a form that a btree serves. */
-const instantComparisons: Record<Prefix, (at: Sql, from: Sql, to: Sql) => Sql> = {
-  eq: (at, from, to) => sql`(${at} >= ${from} and ${at} < ${to})`,
-  ne: (at, from, to) => sql`(${at} < ${from} or ${at} >= ${to})`,
-  gt: (at, _from, to) => sql`${at} >= ${to}`,
-  lt: (at, from) => sql`${at} < ${from}`,
-  ge: (at, from) => sql`${at} >= ${from}`,
-  le: (at, _from, to) => sql`${at} < ${to}`,
-  sa: (at, _from, to) => sql`${at} >= ${to}`,
-  eb: (at, from) => sql`${at} < ${from}`,
-  ap: (at, from, to) => sql`(${at} >= ${from} and ${at} < ${to})`,
+const instantComparisons: Record<Prefix, (of: { at: Sql; latest: Sql }, from: Sql, to: Sql) => Sql> = {
+  eq: ({ at, latest }, from, to) => sql`(${latest} >= ${from} and ${at} < ${to})`,
+  ne: ({ at, latest }, from, to) => sql`(${at} < ${from} or ${latest} >= ${to})`,
+  gt: ({ latest }, _from, to) => sql`${latest} >= ${to}`,
+  lt: ({ at }, from) => sql`${at} < ${from}`,
+  ge: ({ latest }, from) => sql`${latest} >= ${from}`,
+  le: ({ at }, _from, to) => sql`${at} < ${to}`,
+  sa: ({ latest }, _from, to) => sql`${latest} >= ${to}`,
+  eb: ({ at }, from) => sql`${at} < ${from}`,
+  ap: ({ at, latest }, from, to) => sql`(${latest} >= ${from} and ${at} < ${to})`,
 };

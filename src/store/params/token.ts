@@ -4,7 +4,7 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#token
  */
-import { join, plannedAnew, raw, sql, type Sql } from '../../db/sql.ts';
+import { join, plannedAnew, raw, sql, varying, type Sql } from '../../db/sql.ts';
 import { tokenForms, tokenHash } from '../../fhir/hash.ts';
 import type { TokenEntry } from '../../fhir/index/entry.ts';
 import type { TokenFilter } from '../../fhir/search-request.ts';
@@ -35,7 +35,7 @@ const alternativesMax = 20;
 export function hasToken(hashes: readonly bigint[], alias: string): Sql {
   if (hashes.length === 0) return raw('false');
   if (hashes.length > alternativesMax) return sql`${raw(alias)}.tokens && ${hashes.map(String)}::bigint[]`;
-  const tests = hashes.map((hash) => sql`${String(hash)}::bigint = any(${raw(alias)}.tokens)`);
+  const tests = hashes.map((hash) => sql`${varying(String(hash), 'int8')}::bigint = any(${raw(alias)}.tokens)`);
   return sql`(${join(tests, ' or ')})`;
 }
 

@@ -3,7 +3,7 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#sort
  */
-import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { join, raw, sql, varying, type Sql } from '../../db/sql.ts';
 import { tokenHash } from '../../fhir/hash.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { Branch, SearchParam, SearchRequest, SortKey } from '../../fhir/search-request.ts';
@@ -135,11 +135,11 @@ export function isAfter(keys: readonly OrderKey[], position: Position, alias: st
   const id = raw(`${alias}.id`);
   const idDescending = isIdDescending(keys);
   const isUniform = keys.every((key) => !key.isNullable && key.isDescending === idDescending);
-  const bound = keys.map((key, index) => sql`${position.keys[index] ?? null}::${raw(key.cast)}`);
+  const bound = keys.map((key, index) => sql`${varying(position.keys[index] ?? null, key.cast)}::${raw(key.cast)}`);
   if (isUniform) {
     // One row comparison: a btree starts right at the position.
     const columns = join([...keys.map((key) => key.value(alias)), id], ', ');
-    const bounds = join([...bound, sql`${position.id}::text`], ', ');
+    const bounds = join([...bound, sql`${varying(position.id, 'text')}::text`], ', ');
     return sql`(${columns}) ${raw(idDescending ? '<' : '>')} (${bounds})`;
   }
   const alternatives: Sql[] = [];

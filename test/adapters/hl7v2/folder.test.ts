@@ -81,6 +81,21 @@ describe('a watched directory', () => {
     assert.ok(names('archive').includes('a.2.hl7'), names('archive').join());
   });
 
+  it('a name as long as a file system takes is cut, each another way, and holds up no file after it', async () => {
+    const [one, two] = [`${'名'.repeat(80)}1.hl7`, `${'名'.repeat(80)}2.hl7`];
+    put(one, givenMessage({ id: 'L1' }));
+    put(two, givenMessage({ id: 'L2' }));
+    put(`名${'x'.repeat(252)}`, givenMessage({ id: 'L3' }));
+    put('后.hl7', givenMessage({ id: 'L4' }));
+    await look(watch('a-hub-with-a-name-of-its-own-0123456789'));
+    const left = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+    assert.deepEqual(left, []);
+    assert.equal(await count('L_'), 4);
+    const kept = names('archive').filter((name) => name.startsWith('名') && name.endsWith('.hl7'));
+    assert.equal(kept.length, 2, kept.join());
+    for (const name of kept) assert.match(text(`archive/${name}.ack`), /\rMSA\|AA\|L[12]\r/);
+  });
+
   it('what is refused ends in error, and the acknowledgment says why', async () => {
     put('c.hl7', givenMessage({ id: 'E1', facility: 'HOSPX' }));
     put('d.hl7', `FHS|^~\\&\rBHS|^~\\&\r${givenMessage({ id: 'E2' })}BTS|3\rFTS|1\r`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { frame, FrameReader, type Frame } from '../../../adapters/hl7v2/frames.ts';
+import { frame, FrameReader, startBlock, type Frame } from '../../../adapters/hl7v2/frames.ts';
 
 const texts = (frames: readonly Frame[]) => frames.map(({ kind, bytes }) => `${kind}:${bytes.toString('latin1')}`);
 const read = (wire: string, max = 1_000) => {
@@ -38,6 +38,19 @@ describe('MLLP framing (MLLP Release 1): VT message FS CR', () => {
     const { reader, frames } = read(`\x0b${'A'.repeat(30)}\x1c\r\x0bB\x1c\r`, 20);
     assert.deepEqual(frames, [`too-long:${'A'.repeat(30)}`, 'message:B']);
     assert.equal(reader.pendingBytes, 0);
+  });
+
+  it('passes over a chunk once, whatever it is made of: each byte that looked for the next one took minutes', () => {
+    const size = 4 * 1_048_576;
+    for (const [bytes, frames] of [
+      ['\x1c', 1],
+      ['\x1cA', 1],
+      ['\x0b', 0],
+    ] as const) {
+      const reader = new FrameReader(size / 2);
+      const found = reader.push(Buffer.from([startBlock])).length + reader.push(Buffer.alloc(size, bytes)).length;
+      assert.equal(found, frames, JSON.stringify(bytes));
+    }
   });
 
   it('counts bytes that were in no frame, line ends apart', () => {

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseMessage, partsMax, segmentsMax } from '../../../adapters/hl7v2/message.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
+import { checkBatch, isBatch, splitMessages } from '../../../adapters/hl7v2/batch.ts';
+import { readMessage } from '../../../adapters/hl7v2/read.ts';
+import { processorMs } from '../../processor-time.ts';
 
 const header = 'MSH|^~\\&|LAB|HOSPA|HUB|HUB|20240101||ORU^R01|1|P|2.5.1';
 const read = (segment: string) => parseMessage(`${header}\r${segment}`).segments[1]!;
@@ -54,9 +57,7 @@ describe('HL7v2 message -> segments (v2.5.1 section 2.5)', () => {
   }
 
   it('splits many lines with one kind of line end in linear time', () => {
-    const started = performance.now();
-    parseMessage(`${header}\n${'NTE|1||text\n'.repeat(19_000)}`);
-    assert.ok(performance.now() - started < 2_000);
+    assert.ok(processorMs(() => parseMessage(`${header}\n${'NTE|1||text\n'.repeat(19_000)}`)) < 2_000);
   });
 });
 
@@ -85,10 +86,25 @@ describe('bounds of a message', () => {
 
   it('every subcomponent of a long component is read in linear time', () => {
     const [value] = parseMessage(`${header}\rPID|${'a&'.repeat(100_000)}b`).segments[1]!.field(1);
-    const started = performance.now();
-    for (let index = 1; index <= 100_001; index++) assert.equal(value!.get(1, index), index > 100_000 ? 'b' : 'a');
-    assert.ok(performance.now() - started < 2_000);
+    const ms = processorMs(() => {
+      for (let index = 1; index <= 100_001; index++) assert.equal(value!.get(1, index), index > 100_000 ? 'b' : 'a');
+    });
+    assert.ok(ms < 2_000);
   });
+});
+
+describe('a megabyte of blank lines', () => {
+  for (const blank of ['\r', '\r\n', ' \r', '\n\r  ']) {
+    it(`${JSON.stringify(blank)} between two segments is none`, () => {
+      const bytes = Buffer.from(`${header}\r${blank.repeat(1_000_000 / blank.length)}PID|1||2\r`);
+      assert.equal(checkBatch(bytes), undefined);
+      assert.equal(isBatch(bytes), false);
+      assert.deepEqual(
+        splitMessages(bytes).flatMap((one) => readMessage(one).message.segments.map(({ raw }) => raw)),
+        [header, 'PID|1||2'],
+      );
+    });
+  }
 });
 
 describe('line ends within a text', () => {

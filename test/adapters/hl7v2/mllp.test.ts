@@ -6,7 +6,8 @@ import type { MllpEvent } from '../../../adapters/hl7v2/mllp.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
 import { listMessages } from '../../../src/ingest/status.ts';
-import { givenIngest, givenMessage, mapValue, until, type IngestWorld } from '../../given-ingest.ts';
+import { givenIngest, givenMessage, mapValue, type IngestWorld } from '../../given-ingest.ts';
+import { until } from '../../until.ts';
 
 describe('MLLP: a message in, an acknowledgment after the commit', () => {
   let world: IngestWorld;

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectMllp } from '../../../adapters/hl7v2/client.ts';
 import { openMllpListeners } from '../../../adapters/hl7v2/listeners.ts';
-import { setEndpointEnabled } from '../../../src/ingest/endpoint.ts';
-import { givenIngest, givenMessage, until, type IngestWorld } from '../../given-ingest.ts';
+import { changeEndpoint } from '../../../src/ingest/registry/change.ts';
+import { givenIngest, givenMessage, type IngestWorld } from '../../given-ingest.ts';
+import { until } from '../../until.ts';
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, 'tls', name), 'utf8');
 const ca = pem('ca.pem');
@@ -76,7 +77,7 @@ describe('listeners of endpoints with a port of their own', () => {
       const send = async (to: number) => (await world.client(to).send(Buffer.from(givenMessage({ id: `${to}` })))).code;
       assert.equal(await send(port), 'AA');
       assert.equal(await send(listeners.port), 'AR');
-      await setEndpointEnabled(world.database, 'hospa', false);
+      await changeEndpoint(world.database, 'hospa', { state: 'paused' }, { by: 'test', at: new Date() });
       await until('the port is closed', async () => listeners.endpointPorts().length === 0);
     } finally {
       await listeners.close();

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type CryptoKey } from 'jose';
-import { authenticateClient, sweepExpired } from '../../../src/access/assertion.ts';
-import { disableClient } from '../../../src/access/client.ts';
+import { authenticateClient, sweepExpired } from '../../../src/access/client/assertion.ts';
+import { disableClient } from '../../../src/access/client/client.ts';
 import { openDatabase } from '../../../src/db.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { givenHub, type GivenHub } from '../../given-hub.ts';
@@ -14,7 +14,7 @@ import { givenClient, type Changes, type GivenClient } from './given.ts';
 const now = (): number => Math.trunc(Date.now() / 1000);
 
 describe('client assertions (SMART asymmetric authentication, RFC 7523, RFC 8725)', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let client: GivenClient;
   let other: GivenClient;
@@ -142,6 +142,16 @@ describe('client assertions (SMART asymmetric authentication, RFC 7523, RFC 8725
     const answers = await Promise.all(assertions.map((one) => client.token({ client_assertion: one })));
     assert.equal(new Set(answers.map(({ status, json }) => JSON.stringify([status, json]))).size, 1);
     assert.equal(answers[0]?.status, 401);
+  });
+
+  it('LEAKS 32: a client gets its tokens from its networks alone, and is told no more than whoever did not sign', async () => {
+    const here = await givenClient(hub, 'from-here', { networks: ['127.0.0.0/8', '::1'] });
+    const elsewhere = await givenClient(hub, 'from-elsewhere', { networks: ['10.1.0.0/16'] });
+    assert.equal((await here.token()).status, 200);
+    const refusal = await elsewhere.token();
+    const unsigned = await elsewhere.token({ client_assertion: await elsewhere.assertion({ key: other.key }) });
+    assert.equal(refusal.status, 401);
+    assert.deepEqual(refusal.json, unsigned.json);
   });
 
   it('LEAKS 50: of 64 at once with the same assertion exactly one gets a token', async () => {

@@ -1,14 +1,14 @@
 /** How tokens end before their time, and who may ask. @see RFC 7662, RFC 7009 */
 import assert from 'node:assert/strict';
 import { decodeJwt } from 'jose';
-import { disableClient, findClient, registerClient } from '../../../src/access/client.ts';
-import { purpose } from '../../../src/access/purpose.ts';
+import { disableClient, findClient, registerClient } from '../../../src/access/client/client.ts';
+import { purpose } from '../../../src/access/principal/purpose.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { givenHub, type GivenHub } from '../../given-hub.ts';
 import { givenClient, postForm, type GivenClient } from './given.ts';
 
 describe('POST /oauth/introspect (RFC 7662) and /oauth/revoke (RFC 7009)', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let client: GivenClient;
   let other: GivenClient;
@@ -91,7 +91,7 @@ describe('POST /oauth/introspect (RFC 7662) and /oauth/revoke (RFC 7009)', funct
     await client.post('/oauth/revoke', { token });
     await client.token({ client_assertion: await client.assertion({ key: other.key }) });
     const rows = await hub.database.query(sql`
-      select interaction, client, organization, purposes, outcome from audit_event
+      select interaction, client, organization, purposes, outcome from audit_entry
       where jti = ${decodeJwt(token).jti} order by at, seq`);
     const of = { client: 'assistant', organization: 'Organization/ai-health-manager', outcome: 0 };
     assert.deepEqual(rows, [

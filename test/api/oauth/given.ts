@@ -1,7 +1,7 @@
 /** A backend service with keys of its own: it signs assertions and sends forms, right ones unless told otherwise. */
 import { randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
-import { readClient, registerClient, type ClientRequest } from '../../../src/access/client.ts';
+import { readClient, registerClient, type ClientRequest } from '../../../src/access/client/client.ts';
 import type { GivenHub } from '../../given-hub.ts';
 
 export interface GivenClient {

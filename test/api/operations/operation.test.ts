@@ -91,7 +91,7 @@ describe('operations (R4 operations.html)', () => {
     await hub.send('GET', 'Patient/p/$meta', hospital);
     const self = await hub.token('patient', { fhirUser: 'Patient/p' });
     const { text } = await hub.send('GET', 'AuditEvent?patient=Patient/p', self);
-    assert.match(text, /"display":"Patient\/\$meta"/);
+    assert.match(text, /"description":"Patient\/\$meta"/);
     assert.match(text, /"outcomeDesc":"1 record \(\$meta\), allowed by source"/);
   });
 
@@ -103,6 +103,7 @@ describe('operations (R4 operations.html)', () => {
       ['DocumentReference/$docref?patient=p', ['start', 'type', 'on-demand', 'profile']],
       ['$export', ['_since', '_typeFilter', '_outputFormat', 'includeAssociatedData']],
       ['$meta', ['x']],
+      ['Consent/x/$explain', ['language', 'timezone']],
     ];
     for (const [path, names] of inputs) {
       it(`the parameters of ${path}`, async () => {
@@ -124,6 +125,7 @@ describe('operations (R4 operations.html)', () => {
         `Encounter/${id}/$everything`,
         `Group/${id}/$export`,
         `Patient/${id}/$meta`,
+        `Consent/${id}/$explain`,
         `_export/${id}`,
         `_export/${id}/${id}`,
       ]);

@@ -32,7 +32,7 @@ const mammalSet: AnyResource = {
 };
 
 describe('terminology operations', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let hub: GivenHub;
   let ai: string;
   before(async () => {

@@ -12,7 +12,7 @@ import { animalMap, animals, animalSystem, givenTerminology, letters, letterSyst
 const all = ['animal', 'mammal', 'cat', 'bat', 'mammoth', 'bird', 'owl', 'night'];
 
 describe('ValueSet.compose', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   let db: Database;
   let library: Library;

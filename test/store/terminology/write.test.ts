@@ -10,7 +10,7 @@ import { givenDatabase } from '../../given.ts';
 import { animalMap, animals, animalSystem, givenTerminology, letters, letterSystem } from './given.ts';
 
 describe('terminology in the store', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const owner = 'Organization/a';
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   let library: Library;

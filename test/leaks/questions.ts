@@ -1,0 +1,102 @@
+/** Whatever can be asked by a GET, as who does not know what is there would ask, and as who guesses. */
+import { canary, hidden } from './world.ts';
+
+const ids = hidden.map(({ resourceType, id }) => `${resourceType}/${id}`);
+
+/** Path of a GET. */
+export const asked: readonly string[] = [
+  ...ids,
+  ...['Observation/hidden', 'Patient/q', 'List/hidden', 'ValueSet/hidden'].flatMap((path) =>
+    ['_history', '_history/1', '$meta', '$validate'].map((more) => `${path}/${more}`),
+  ),
+  ...['Observation', 'Patient', 'List', 'ValueSet'].flatMap((type) => [
+    `${type}?_total=accurate`,
+    `${type}?_count=0`,
+    `${type}?_tag=urn:t|${canary}`,
+    `${type}?_sort=-_lastUpdated&_count=1`,
+    `${type}?_content=${canary}&_id=hidden,seen`,
+    `${type}?_filter=_id eq hidden`,
+    `${type}?_id=hidden,q,of-q`,
+    `${type}/_history`,
+    `${type}/$meta`,
+  ]),
+  `Observation?code=http://loinc.org|${canary}`,
+  `Observation?identifier=urn:i|${canary}`,
+  `Observation?patient=p&_sort=-date&_count=2`,
+  `Observation?patient=p&_sort=date&_total=accurate`,
+  `Observation?patient=p&_content=${canary}`,
+  `Observation?patient=p&_text=${canary}`,
+  `Observation?patient=p&value-string=${canary}`,
+  `Observation?patient=p&code:text=${canary}`,
+  `Observation?patient=p&_filter=code eq ${canary}`,
+  `Observation?patient=p&code:not=718-7`,
+  `Observation?patient=p&encounter:missing=false`,
+  `Observation?patient.family=${canary}`,
+  `Observation?subject:Patient.identifier=urn:i|${canary}`,
+  `Observation?encounter.reason-code:text=${canary}`,
+  `Observation?encounter._tag=${canary}`,
+  `Observation?_has:Provenance:target:_id=hidden`,
+  `Observation?encounter.subject:Patient.family=${canary}`,
+  `Observation?encounter:Encounter.subject:Patient.identifier=urn:i|${canary}`,
+  `Observation?_list=hidden`,
+  `Patient?family=${canary}`,
+  `Patient?family:contains=${canary.slice(2, 8)}`,
+  `Patient?identifier=urn:i|${canary}`,
+  `Patient?_has:Observation:patient:code=${canary}`,
+  `Patient?_has:Observation:subject:value-string=${canary}`,
+  `Patient?_has:Group:member:_id=hidden`,
+  `Patient?_id=p&_revinclude=*`,
+  `Patient?_id=p&_revinclude=Observation:subject&_include:iterate=*&_revinclude:iterate=*`,
+  `Observation?_id=linking&_include=*`,
+  `Observation?_id=linking&_include=Observation:encounter`,
+  `Encounter?_id=e&_revinclude=Observation:encounter&_revinclude:iterate=Provenance:target`,
+  `Patient/p/*`,
+  `Patient/p/Observation?_total=accurate`,
+  `Patient/q/*`,
+  `Patient/q/Observation`,
+  `Encounter/hidden/*`,
+  `Encounter/e/*`,
+  `Encounter/hidden/Observation`,
+  `?_id=hidden,q`,
+  `?_type=Patient,Observation,Encounter&_tag=urn:t|${canary}&_total=accurate`,
+  '_history',
+  '_history?_since=2020-01-01',
+  '$meta',
+  'Patient/p/$everything',
+  'Patient/q/$everything',
+  'Patient/$everything',
+  'Encounter/e/$everything',
+  'Encounter/hidden/$everything',
+  'Observation/$lastn?patient=p&category:missing=true',
+  'Observation/$lastn?patient=p&code:missing=false&max=3',
+  'Observation/$lastn?patient=q&code:missing=false',
+  'DocumentReference/$docref?patient=p',
+  'DocumentReference/$docref?patient=q',
+  'Consent/hidden/$explain',
+  'Patient/q/$who-can-see',
+  'Patient/p/$access-log',
+  'Patient/q/$access-log',
+  'Patient/p/$consent-requests',
+  'Patient/q/$consent-requests',
+  'Patient/q/$export',
+  'Consent/hidden/$request-state',
+  'Consent?patient=q',
+  'AuditEvent?patient=p',
+  'AuditEvent?patient=q',
+  'Subscription',
+  'Subscription/hidden',
+  'Subscription/hidden/$status',
+  'Subscription/$status?id=hidden',
+  'metadata',
+];
+
+/** What the same asks by POST _search: the answer is that of GET, but for what leads back to the question. */
+export const posted: readonly { readonly path: string; readonly form: string }[] = asked
+  .filter((path) => /^(Observation|Patient)\?/.test(path))
+  .map((path) => ({
+    path: path.replace(/\?.*/, '/_search'),
+    form: encodeURI(path.replace(/^\w+\?/, '')).replaceAll('+', '%2B'),
+  }));
+
+/** Versions that somebody may guess: what they answer to says that there is one. */
+export const guessedVersions: readonly string[] = ['W/"1"', '*'];
