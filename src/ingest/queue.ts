@@ -19,43 +19,32 @@ export interface QueuedMessage {
 /** So many of one slot at a time: a slot with a long queue leaves room for the others. */
 const perSlotMax = 16;
 
-/** So many times what is asked for is looked at first, spread over the slots: most are alike. */
-const spread = 2;
-
 /**
- * The oldest waiting messages of each slot, without those of lanes that wait for their next try.
+ * The oldest waiting messages of these slots, without those of lanes that wait for their next try.
  *
- * With a backlog every slot is full, and {@link perSlotMax} of each would be read to take a few. All are looked at when the
- * first look finds too little and a slot may have more.
+ * Oldest first over all slots, so a backlog is gone everywhere at about the same time: were each slot given its share, the
+ * fullest would be left alone in the end. Only their numbers are looked at, and sorted, until it is known which they are.
  */
-export async function pickWaiting(db: Tx, slots: readonly number[], limit: number): Promise<QueuedMessage[]> {
-  const perSlot = Math.min(perSlotMax, Math.ceil((spread * limit) / slots.length));
-  const picked = await pickOf(db, slots, { perSlot, limit });
-  if (picked.length >= limit || perSlot === perSlotMax) return picked;
-  const bySlot = Map.groupBy(picked, ({ slot }) => slot);
-  const mayBeMore = [...bySlot.values()].some((messages) => messages.length === perSlot);
-  return mayBeMore ? pickOf(db, slots, { perSlot: perSlotMax, limit }) : picked;
-}
-
-function pickOf(
-  db: Tx,
-  slots: readonly number[],
-  { perSlot, limit }: { perSlot: number; limit: number },
-): Promise<QueuedMessage[]> {
+export function pickWaiting(db: Tx, slots: readonly number[], limit: number): Promise<QueuedMessage[]> {
   return db.query<QueuedMessage>(sql`
+    with oldest as materialized (
+      select m.id, m.is_held
+      from unnest(${slots}::smallint[]) as s (slot)
+      cross join lateral (
+        select q.id, h.lane_key is not null and h.until is null as is_held
+        from message q left join lane_hold h on h.lane_key = q.lane_key
+        where q.slot = s.slot and q.status = 0 and (h.until is null or h.until <= now())
+        order by q.id
+        limit ${perSlotMax}
+      ) m
+      order by m.id
+      limit ${limit}
+    )
     select m.id, m.endpoint_id as "endpointId", m.slot, m.lane_key as "laneKey", m.attempts,
-      m.received_at as "receivedAt", m.raw, m.is_held as "isHeld",
+      m.received_at as "receivedAt", m.raw, o.is_held as "isHeld",
       (select revision from map_revision) as "mapRevision"
-    from unnest(${slots}::smallint[]) as s (slot)
-    cross join lateral (
-      select q.*, h.lane_key is not null and h.until is null as is_held
-      from message q left join lane_hold h on h.lane_key = q.lane_key
-      where q.slot = s.slot and q.status = 0 and (h.until is null or h.until <= now())
-      order by q.id
-      limit ${perSlot}
-    ) m
-    order by m.id
-    limit ${limit}`);
+    from oldest o join message m on m.id = o.id
+    order by m.id`);
 }
 
 export interface Processed {

@@ -59,7 +59,7 @@ describe('processing: order, fate and replay', () => {
     for (const worker of workers) await worker.close();
   });
 
-  it('picks as many as are asked for, spread over the slots; given one slot that has them all, from that one', async () => {
+  it('picks the oldest of all slots, at most 16 of one: a full slot neither falls behind nor keeps the others waiting', async () => {
     const slots = Array.from({ length: 256 }, (_, slot) => slot);
     const picked = async (limit: number) =>
       (await pickWaiting(world.database, slots, limit)).map(({ id, slot }) => ({ id, slot }));
@@ -76,8 +76,12 @@ describe('processing: order, fate and replay', () => {
       ofMany,
       ofMany.toSorted((one, other) => one.id - other.id),
     );
+    const countOfOne = (messages: typeof ofOne) => messages.filter(({ slot }) => slot === ofOne[0]?.slot).length;
+    assert.ok(countOfOne(ofMany) >= 12);
     const [first] = await picked(1);
     assert.equal(first?.id, ofOne[0]?.id);
+    await send(going, 'ONE', numbers(30).slice(12));
+    assert.equal(countOfOne(await picked(1_000)), 16);
     const worker = await world.process();
     await settled();
     await worker.close();
