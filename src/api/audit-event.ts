@@ -1,12 +1,13 @@
 /** AuditEvent: the patient's own log, rendered from the audit trail. @see https://profiles.ihe.net/ITI/BALP/ */
 import { renderAuditEvent } from '../access/audit/event.ts';
-import { readLog, readLogRow } from '../access/audit/log.ts';
+import { openPosition, readLog, readLogRow, sealPosition } from '../access/audit/log.ts';
 import { compileBlockFilters, compileLogFilter, servedParams } from '../access/audit/search.ts';
 import { basisOf, type Principal } from '../access/principal/principal.ts';
 import { requireScope } from '../access/principal/scope.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseSearch, type SearchRequest } from '../fhir/search.ts';
 import { searchUrl, toSearchset } from './bundle.ts';
+import { cursorBinding } from './cursor.ts';
 import { checkContentType, formMediaTypes, preferencesOf } from './incoming.ts';
 import type { Call, Interaction, Plan } from './interaction.ts';
 
@@ -58,17 +59,19 @@ function planSearch({ facade, principal, incoming }: Call, query: string): Plan 
   const where = request.filters.map(compileLogFilter);
   const blocks = compileBlockFilters(request.filters);
   const isOldestFirst = request.sort[0]?.isDescending === false;
+  const seal = { key: facade.cursorKey, boundTo: cursorBinding(principal, type, parameters) };
+  const after = openPosition(cursor, seal);
   return {
     query: parameters.map(([name]) => name).join('&'),
     run: async (tx) => {
-      const page = await readLog(tx, principal, { where, blocks, count, isOldestFirst, ...(cursor && { cursor }) });
+      const page = await readLog(tx, principal, { where, blocks, count, isOldestFirst, after });
       const events = page.rows.map((row) => renderAuditEvent(row, base));
       const body = toSearchset({
         base,
         entries: events.map((event) => ({ type, id: event.id as string, body: JSON.stringify(event) })),
         total: cursor === undefined && page.next === undefined ? events.length : undefined,
         self: searchUrl(base, type, parameters, cursor),
-        next: page.next === undefined ? undefined : searchUrl(base, type, parameters, page.next),
+        next: page.next === undefined ? undefined : searchUrl(base, type, parameters, sealPosition(page.next, seal)),
         issues,
       });
       return { answer: { status: 200, body }, shown: events.map(() => own(principal)) };

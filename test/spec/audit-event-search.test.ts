@@ -120,6 +120,19 @@ describe('AuditEvent search', () => {
     assert.deepEqual(ids.slice(0, whole.length), whole.map(({ id }) => id).toReversed());
   });
 
+  it('a next link is of its search alone (LEAKS 5)', async () => {
+    const { json }: { json: Json } = await world.hub.send('GET', 'AuditEvent?_count=1', self);
+    const next: string = json['link'].find(({ relation }: Json) => relation === 'next').url;
+    const cursor = new URL(next).searchParams.get('_cursor');
+    for (const [asked, status] of [
+      ['_count=1', 200],
+      ['_count=1&action=R', 400],
+    ] as const) {
+      const answer = await world.hub.send('GET', `AuditEvent?${asked}&_cursor=${cursor}`, self);
+      assert.equal(answer.status, status, asked);
+    }
+  });
+
   for (const query of [
     'agent-name=ai',
     'address=127',

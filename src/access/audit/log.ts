@@ -6,6 +6,7 @@ import type { Tx } from '../../db.ts';
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
 import { patientCompartment } from '../../fhir/definitions.ts';
 import { typeCode, typeName } from '../../fhir/types.ts';
+import { openCursor, sealCursor, type CursorSeal } from '../../store/search/cursor.ts';
 import type { Principal } from '../principal/principal.ts';
 import { standing, type ActingProxy } from '../proxy/standing.ts';
 import { storedColumns, type StoredRow } from './chain.ts';
@@ -20,10 +21,17 @@ const columns = sql`${storedColumns}, case when decided_by like '%break-glass:%'
   select glass.reason_code || ': ' || glass.reason from break_glass glass
   where glass.id = substring(decided_by from 'break-glass:([0-9a-f-]{36})')::uuid) end as emergency`;
 
+/** Where a page ended: behind a row, or behind all rows of an instant. The instant may be of somebody else's row, so it leaves sealed. */
+export interface LogPosition {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly place?: Pick<StoredRow, 'shard' | 'seq'>;
+}
+
 export interface LogPage {
+  /** As many as were asked for, or fewer where filters leave few of many; the last page is the one without `next`. */
   readonly rows: readonly LogRow[];
-  /** Position for the next page; nothing secret, and of use to the same patient only. */
-  readonly next?: string;
+  readonly next?: LogPosition;
 }
 
 export interface LogQuery {
@@ -32,7 +40,7 @@ export interface LogQuery {
   /** The same of blocks, by their `at_from` and `at_to`: what does not hold has no such row and is not opened. */
   readonly blocks?: readonly Sql[];
   readonly count: number;
-  readonly cursor?: string;
+  readonly after?: LogPosition | undefined;
   readonly isOldestFirst?: boolean;
 }
 
@@ -49,7 +57,8 @@ const newestFirst = {
   nearest: raw('at_to desc'),
   further: Math.min,
 };
-const oldestFirst: typeof newestFirst = {
+type Order = typeof newestFirst;
+const oldestFirst: Order = {
   order: raw('at, shard, seq'),
   isAfter: raw('>'),
   isUpTo: raw('<='),
@@ -64,62 +73,68 @@ const oldestFirst: typeof newestFirst = {
 const blocksMin = 64;
 /** Where filters leave few of their rows: so many times as many the next time. */
 const blocksGrowth = 4;
+/**
+ * Blocks that are opened for a page: 0.1 s of PostgreSQL's processor and some 60 MB of what it keeps, whoever asks for what there is none
+ * of. What a filter says is in the text of a block alone, which has to be read for it (docs/decisions/0037).
+ */
+export const blocksMax = 2_048;
 
 /** Empty for everybody but the patient: what third parties may not see is not there. */
 export async function readLog(db: Tx, principal: Principal, query: LogQuery): Promise<LogPage> {
   const { self, proxy } = principal;
   if (self === undefined) return { rows: [] };
-  const { where = [], blocks: ofBlocks = [] } = query;
+  const { where = [], blocks: ofBlocks = [], after } = query;
   const by = query.isOldestFirst === true ? oldestFirst : newestFirst;
   const count = Math.min(Math.max(query.count, 1), countMax);
-  const position = readCursor(query.cursor);
-  const isOf = [
-    isOwn(self, proxy),
-    ...where,
-    ...ofBlocks,
-    ...(position === undefined
-      ? []
-      : [sql`(at, shard, seq) ${by.isAfter} (${instant(position.at)}, ${position.shard}::int, ${position.seq}::int8)`]),
-  ];
+  const isOf = [isOwn(self, proxy), ...where, ...ofBlocks, ...(after === undefined ? [] : [isBehind(after, by)])];
+  const isOpened = [sql`patients && ${recordsOf(self)}`, ...isAllowed(self, proxy), ...ofBlocks];
   const rows: LogRow[] = [];
   // Blocks are opened in the order of time, as far as a number of them leads: to an instant before which no other block has a row.
-  let from = position?.at;
+  let from = after?.at;
   let done: number | undefined;
-  for (let blocks = Math.max(count + 1, blocksMin); rows.length <= count; blocks *= blocksGrowth) {
-    const to = await reach(db, self, { by, from, blocks, ofBlocks });
+  let opened = 0;
+  for (let blocks = Math.max(count + 1, blocksMin); ; blocks = stepAfter(blocks, opened)) {
+    const fromOn = from === undefined ? [] : [sql`${by.end} ${by.isFrom} ${instant(from)}`];
+    const to = await reach(db, by, [...isOpened, ...fromOn], blocks);
     const within = [
       ...isOf,
-      ...(from === undefined ? [] : [sql`${by.end} ${by.isFrom} ${instant(from)}`]),
+      ...fromOn,
       ...(done === undefined ? [] : [sql`at ${by.isAfter} ${instant(done)}`]),
       ...(to === undefined ? [] : [sql`${by.begin} ${by.isUpTo} ${instant(to)} and at ${by.isUpTo} ${instant(to)}`]),
     ];
     const found = await db.query<LogRow>(sql`
       select ${columns} from audit_entry where ${join(within, ' and ')} order by ${by.order} limit ${count + 1 - rows.length}`);
     rows.push(...found);
-    if (to === undefined) break;
+    opened += blocks;
+    if (to === undefined || rows.length > count) break;
     done = by.further(to, done ?? to);
+    // Where more of them than a page opens meet in one instant, it takes what there is: the next one must not begin where this one did.
+    if (opened >= blocksMax && (after === undefined || by.further(done, after.at) !== after.at))
+      return { rows: rows.map(asTold), next: { at: done } };
     from = by.further(done, from ?? done);
   }
   const page = rows.slice(0, count).map(asTold);
   const last = page.at(-1);
-  return { rows: page, ...(rows.length > count && last !== undefined ? { next: cursorAfter(last) } : {}) };
+  return { rows: page, ...(rows.length > count && last !== undefined ? { next: positionOf(last) } : {}) };
 }
 
-interface Reach {
-  readonly by: typeof newestFirst;
-  readonly from: number | undefined;
-  readonly blocks: number;
-  readonly ofBlocks: readonly Sql[];
+/** How many more are opened when so many were not enough. */
+function stepAfter(blocks: number, opened: number): number {
+  const more = blocks * blocksGrowth;
+  return opened < blocksMax ? Math.min(more, blocksMax - opened) : more;
 }
 
 /** @returns how far that many blocks of the person lead; undefined: no further block has any of their rows */
-async function reach(db: Tx, self: string, { by, from, blocks, ofBlocks }: Reach): Promise<number | undefined> {
-  const fromOn = from === undefined ? [] : [sql`${by.end} ${by.isFrom} ${instant(from)}`];
-  const within = [sql`patients && ${recordsOf(self)}`, ...fromOn, ...ofBlocks];
+async function reach(db: Tx, by: Order, within: readonly Sql[], blocks: number): Promise<number | undefined> {
   const [next] = await db.query<{ at: number }>(sql`
     select round(extract(epoch from ${by.begin}) * 1000)::int8 as at from audit_block
     where ${join(within, ' and ')} order by ${by.nearest} offset ${blocks} limit 1`);
   return next?.at;
+}
+
+function isBehind({ at, place }: LogPosition, by: Order): Sql {
+  if (place === undefined) return sql`at ${by.isAfter} ${instant(at)}`;
+  return sql`(at, shard, seq) ${by.isAfter} (${instant(at)}, ${place.shard}::int, ${place.seq}::int8)`;
 }
 
 function instant(at: number): Sql {
@@ -160,20 +175,29 @@ export function placeOf(id: string): { readonly shard: number; readonly seq: num
   return shard === undefined ? undefined : { shard: Number(shard), seq: Number(seq) };
 }
 
-export function cursorAfter({ at, shard, seq }: Pick<StoredRow, 'at' | 'shard' | 'seq'>): string {
-  return `${at}.${shard}.${seq}`;
+export function positionOf({ at, shard, seq }: Pick<StoredRow, 'at' | 'shard' | 'seq'>): LogPosition {
+  return { at, place: { shard, seq } };
 }
 
-function readCursor(cursor: string | undefined): { at: number; shard: number; seq: number } | undefined {
-  const [, at, shard, seq] = /^(\d{1,15})\.(\d{1,9})\.(\d{1,15})$/.exec(cursor ?? '') ?? [];
-  return at === undefined ? undefined : { at: Number(at), shard: Number(shard), seq: Number(seq) };
+export function sealPosition({ at, place }: LogPosition, seal: CursorSeal): string {
+  const ofPlace = place === undefined ? [null, null] : [String(place.shard), String(place.seq)];
+  return sealCursor({ id: '', keys: [String(at), ...ofPlace] }, seal);
+}
+
+/** @throws Problem value for a cursor that is not of this caller and this query */
+export function openPosition(cursor: string | undefined, seal: CursorSeal): LogPosition | undefined {
+  if (cursor === undefined) return undefined;
+  const [at, shard, seq] = openCursor(cursor, 3, seal).keys.map((key) => (key === null ? undefined : Number(key)));
+  return { at: at as number, ...(shard === undefined || seq === undefined ? {} : { place: { shard, seq } }) };
+}
+
+function isOwn(self: string, proxy: ActingProxy | undefined): Sql {
+  return join([isOfPatients(recordsOf(self)), ...isAllowed(self, proxy)], ' and ');
 }
 
 /** The log tells of everything in the record: for a proxy who may see all of it. */
-function isOwn(self: string, proxy: ActingProxy | undefined): Sql {
-  const records = recordsOf(self);
-  const own = isOfPatients(records);
-  return proxy === undefined ? own : sql`${own} and ${standing(proxy, records)} = 'whole'`;
+function isAllowed(self: string, proxy: ActingProxy | undefined): Sql[] {
+  return proxy === undefined ? [] : [sql`${standing(proxy, recordsOf(self))} = 'whole'`];
 }
 
 function recordsOf(self: string): Sql {

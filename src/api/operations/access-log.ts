@@ -2,7 +2,7 @@
  * Patient/[id]/$access-log: who did what to a record, day by day, in plain words, for the patient and for those who act for them and may see
  * all of it. What AuditEvent tells event by event, grouped by party, purpose, kind of records and ground.
  */
-import { readLog, cursorAfter } from '../../access/audit/log.ts';
+import { openPosition, positionOf, readLog, sealPosition, type LogPosition } from '../../access/audit/log.ts';
 import { consentsOf } from '../../access/audit/event.ts';
 import { addRow, dayOf, sayAccess, type Access, type SayAccess } from '../../access/audit/summary.ts';
 import { readNames } from '../../access/consent/names.ts';
@@ -18,6 +18,7 @@ import type { AnyResource } from '../../fhir/types.ts';
 import { samePerson } from '../../identity/link.ts';
 import { readRows } from '../../store/read.ts';
 import { searchUrl } from '../bundle.ts';
+import { cursorBinding } from '../cursor.ts';
 import type { Call, Plan } from '../interaction.ts';
 import { read } from '../read.ts';
 import { parametersOf, wordingOf, wordingParameters, type Part, type Wording } from './consent-parts.ts';
@@ -56,7 +57,10 @@ async function plan(call: Call, input: OperationInput): Promise<Plan> {
   const wording = wordingOf(call, input);
   const count = input.number('_count', { min: 1, max: countMax }) ?? countDefault;
   const [start, end] = [dateOf(input, 'start'), dateOf(input, 'end')];
-  const cursor = input.text('cursor');
+  const path = `Patient/${incoming.id}/$access-log`;
+  const parameters = input.pairs().filter(([name]) => name !== 'cursor');
+  const seal = { key: facade.cursorKey, boundTo: cursorBinding(principal, path, parameters) };
+  const after = openPosition(input.text('cursor'), seal);
   const { 'if-none-match': _match, 'if-modified-since': _since, ...headers } = incoming.headers;
   const reading = await read.prepare({ ...call, incoming: { ...incoming, query: '', headers } });
   return {
@@ -79,7 +83,7 @@ async function plan(call: Call, input: OperationInput): Promise<Plan> {
         blocks,
         count,
         timeZone: wording.timeZone,
-        ...(cursor && { cursor }),
+        after,
       });
       const saying = {
         names: await readNames(
@@ -90,19 +94,22 @@ async function plan(call: Call, input: OperationInput): Promise<Plan> {
         consentDays: await readConsentDays(tx, principal, page.accesses),
         timeZone: wording.timeZone,
       };
-      const next =
-        page.next === undefined
-          ? []
-          : [{ name: 'next', valueUri: nextUrl(facade.base, incoming.id, input, page.next) }];
+      const next = (position: LogPosition): Part => {
+        const cursor = sealPosition(position, seal);
+        return { name: 'next', valueUri: searchUrl(facade.base, path, [...parameters, ['cursor', cursor]]) };
+      };
       const parts = page.accesses.map((access) => accessPart(access, saying, wording));
-      return { ...result, answer: { status: 200, body: parametersOf([...parts, ...next]) } };
+      return {
+        ...result,
+        answer: { status: 200, body: parametersOf(page.next === undefined ? parts : [...parts, next(page.next)]) },
+      };
     },
   };
 }
 
 interface Page {
   readonly accesses: readonly Access[];
-  readonly next?: string;
+  readonly next?: LogPosition;
 }
 
 interface PageQuery {
@@ -110,7 +117,7 @@ interface PageQuery {
   readonly blocks: readonly Sql[];
   readonly count: number;
   readonly timeZone: string;
-  readonly cursor?: string;
+  readonly after: LogPosition | undefined;
 }
 
 /** Newest first, to the end of a day. */
@@ -120,21 +127,22 @@ async function readPage(
   { where, blocks, count, timeZone, ...from }: PageQuery,
 ): Promise<Page> {
   const accesses = new Map<string, Access>();
-  let { cursor } = from;
+  let next = from.after;
   let day: string | undefined;
-  for (let rows = 0; rows < rowsMax;) {
-    const page = await readLog(tx, principal, { where, blocks, count: rowsAtOnce, ...(cursor && { cursor }) });
+  for (let [rows, isFull] = [0, true]; isFull && rows < rowsMax;) {
+    const page = await readLog(tx, principal, { where, blocks, count: rowsAtOnce, after: next });
     for (const row of page.rows) {
       const current = dayOf(row.at, timeZone);
-      if (current !== day && accesses.size >= count)
-        return { accesses: [...accesses.values()], next: cursor as string };
+      if (current !== day && accesses.size >= count) return { accesses: [...accesses.values()], ...(next && { next }) };
       addRow(accesses, row, (day = current));
-      cursor = cursorAfter(row);
+      next = positionOf(row);
     }
     rows += page.rows.length;
-    if (page.next === undefined) return { accesses: [...accesses.values()] };
+    ({ next } = page);
+    // Little was found in much that was looked through: what is left is another page.
+    isFull = next !== undefined && page.rows.length === rowsAtOnce;
   }
-  return { accesses: [...accesses.values()], next: cursor as string };
+  return { accesses: [...accesses.values()], ...(next && { next }) };
 }
 
 /** When the patient gave what allowed it, as the Consent says. */
@@ -187,9 +195,4 @@ function accessPart(access: Access, saying: SayAccess, { languages }: Wording): 
       })),
     ],
   };
-}
-
-function nextUrl(base: string, id: string, input: OperationInput, cursor: string): string {
-  const parameters = input.pairs().filter(([name]) => name !== 'cursor');
-  return searchUrl(base, `Patient/${id}/$access-log`, [...parameters, ['cursor', cursor]]);
 }

@@ -6,7 +6,7 @@
  * An operation of the hub's own: $everything gives what is current, as R4 has it.
  */
 import { renderAuditEvent } from '../../access/audit/event.ts';
-import { countMax as logCountMax, readLog } from '../../access/audit/log.ts';
+import { countMax as logCountMax, readLog, type LogPosition } from '../../access/audit/log.ts';
 import { readGrantsOn } from '../../access/oauth/own-grants.ts';
 import { visibility } from '../../access/predicate/predicate.ts';
 import { basisOf } from '../../access/principal/principal.ts';
@@ -111,13 +111,13 @@ async function* versions(
 }
 
 async function* accesses(tx: Tx, { facade, principal }: Call): AsyncGenerator<Part> {
-  let cursor: string | undefined;
+  let after: LogPosition | undefined;
   do {
-    const page = await readLog(tx, principal, { count: logCountMax, ...(cursor && { cursor }) });
+    const page = await readLog(tx, principal, { count: logCountMax, after });
     yield {
       text: page.rows.map((row) => `${JSON.stringify(renderAuditEvent(row, facade.base))}\n`).join(''),
       shown: page.rows.length === 0 ? [] : [{ patient: principal.self, decidedBy: basisOf(principal) }],
     };
-    cursor = page.next;
-  } while (cursor !== undefined);
+    after = page.next;
+  } while (after !== undefined);
 }

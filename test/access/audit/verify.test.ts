@@ -13,7 +13,7 @@ import type { Database } from '../../../src/db.ts';
 import { raw, sql } from '../../../src/db/sql.ts';
 import { givenDatabase } from '../../given.ts';
 import { givenDataDir } from '../../hub-process.ts';
-import { asOfBefore } from './trail-rows.ts';
+import { asOfBefore } from './given-trail.ts';
 import { givenPrincipal } from '../world.ts';
 
 describe('hub audit verify', () => {

@@ -1,6 +1,6 @@
 /** What a proxy sees and may decide: by the statement, from the clock, the child's birth date and what the patient says. */
 import assert from 'node:assert/strict';
-import { readLog } from '../../../src/access/audit/log.ts';
+import { blocksMax, readLog } from '../../../src/access/audit/log.ts';
 import { compileConsent, withdrawConsent } from '../../../src/access/consent/write.ts';
 import { visibility, written } from '../../../src/access/predicate/predicate.ts';
 import { minorAges } from '../../../src/access/proxy/minor.ts';
@@ -11,6 +11,7 @@ import { actCodeSystem, labelBit } from '../../../src/fhir/labels.ts';
 import { typeCode } from '../../../src/fhir/types.ts';
 import type { Principal } from '../../../src/access/principal/principal.ts';
 import { givenDatabase } from '../../given.ts';
+import { writeBlocks } from '../audit/given-trail.ts';
 import {
   givenConsent,
   givenPrincipal,
@@ -333,8 +334,18 @@ describe('what a proxy sees', () => {
       values (9, 1, now(), 1, 'read', 'p1', 1, 0, '\\x00')`);
     const events = async (): Promise<number> => (await readLog(db, proxy(), { count: 10 })).rows.length;
     assert.equal(await events(), 1);
+    // Nor does anybody else learn whether there is much.
+    await writeBlocks(
+      db,
+      Array.from({ length: blocksMax + 100 }, (_, n) => [{ at: n * 1_000, patient: 'p1' }]),
+    );
+    const hasMore = async (): Promise<boolean> => {
+      const { rows, next } = await readLog(db, proxy(), { count: 10, where: [sql`interaction = 'delete'`] });
+      return rows.length > 0 || next !== undefined;
+    };
+    assert.equal(await hasMore(), true);
     await aged('15 years');
-    assert.equal(await events(), 0);
+    assert.deepEqual([await events(), await hasMore()], [0, false]);
     await related({ relationship: 'caregiver', ...ended });
     assert.equal(await events(), 0);
   });
