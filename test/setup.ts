@@ -39,12 +39,17 @@ async function start(number: number): Promise<void> {
   await prepareDatabase({ url: template(embedded.runTimeUrl), ownerUrl: template(embedded.url) });
 }
 
+/** By which environment a process clones from this one of the servers. */
+export function environmentOf(number: number): NodeJS.ProcessEnv {
+  const names = ['TEST_DATABASE', 'TEST_RUN_DATABASE'];
+  return Object.fromEntries(names.map((name) => [`HUB_${name}`, process.env[`${name}_${number % clusters}`]]));
+}
+
 /** What files of this process clone from. */
 function take(number: number): void {
-  for (const name of ['TEST_DATABASE', 'TEST_RUN_DATABASE'])
-    process.env[`HUB_${name}`] = process.env[`${name}_${number}`];
+  Object.assign(process.env, environmentOf(number));
 }
 
 // In a worker of mocha, which was begun after the setup above.
 const worker = process.env['MOCHA_WORKER_ID'];
-if (worker !== undefined && process.env['TEST_DATABASE_0'] !== undefined) take(Number(worker) % clusters);
+if (worker !== undefined && process.env['TEST_DATABASE_0'] !== undefined) take(Number(worker));

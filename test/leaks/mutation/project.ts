@@ -1,4 +1,4 @@
-/** A copy of the project that a guard can be removed from, with the database server that all copies share. */
+/** A copy of the project that a guard can be removed from. */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,8 +29,8 @@ export interface Project {
   close(): Promise<void>;
 }
 
-/** HUB_TEST_DATABASE names a server with the template (test/setup.ts). */
-export async function openProject(): Promise<Project> {
+/** @param environment names a server with the template, as `environmentOf` of test/setup.ts does */
+export async function openProject(environment: NodeJS.ProcessEnv = process.env): Promise<Project> {
   const copy = await mkdtemp(join(tmpdir(), 'hub-guards-'));
   await cp(root, copy, {
     recursive: true,
@@ -52,7 +52,7 @@ export async function openProject(): Promise<Project> {
       ];
       const reporting = ['--reporter', 'json', '--reporter-option', `output=${report}`];
       await new Promise<void>((done) => {
-        const env = { ...process.env, NODE_COMPILE_CACHE: join(copy, '.compiled') };
+        const env = { ...process.env, ...environment, NODE_COMPILE_CACHE: join(copy, '.compiled') };
         const limits = { cwd: copy, timeout: testsMsMax, maxBuffer: reportBytesMax, env };
         execFile(process.execPath, [mocha, ...options, ...reporting, ...tests], limits, () => done());
       });

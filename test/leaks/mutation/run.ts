@@ -10,12 +10,12 @@
  */
 import { parseArgs } from 'node:util';
 import { availableParallelism } from 'node:os';
-import { mochaGlobalSetup, mochaGlobalTeardown } from '../../setup.ts';
+import { environmentOf, mochaGlobalSetup, mochaGlobalTeardown } from '../../setup.ts';
 import { guards, type Guard } from './guards.ts';
 import { openProject, type Project, type Report } from './project.ts';
 import { writeTable } from './table.ts';
 
-/** Each a mocha with its hub; the PostgreSQL that they share takes the rest. */
+/** Each a mocha with its hub and its PostgreSQL. */
 const projectsMax = 2;
 
 export type Verdict = 'noticed' | 'not noticed' | 'proves nothing';
@@ -94,7 +94,7 @@ async function share<T>(
 async function run(chosen: readonly Guard[]): Promise<ReadonlyMap<Guard, Outcome>> {
   await mochaGlobalSetup();
   const count = Math.min(projectsMax, availableParallelism());
-  const projects = await Promise.all(Array.from({ length: count }, openProject));
+  const projects = await Promise.all(Array.from({ length: count }, (_, number) => openProject(environmentOf(number))));
   try {
     const failing = await failuresBefore(projects, chosen);
     for (const [key, reason] of failing) console.error(`With every guard in place ${key} fails: ${reason}`);
