@@ -5,6 +5,7 @@
  * processed (31 to 100 us in PostgreSQL) is less than one run differs from the next.
  */
 import { createHmac, type KeyObject } from 'node:crypto';
+import { normalize } from '../fhir/fold.ts';
 import type { MappedMessage } from '../mapping/message/draft.ts';
 
 /** Exact as a JavaScript number. Of 300 million identifiers some ten pairs share one; a search shows a line too many, then. */
@@ -22,8 +23,7 @@ export function openMark(key: KeyObject): Mark {
 
 /** As it is written on a wristband or typed: no case, no width, no spaces or dashes. */
 function fold(identifier: string): string {
-  return identifier
-    .normalize('NFKC')
+  return normalize(identifier, 'NFKC')
     .toUpperCase()
     .replace(/[\s\p{Pd}]/gu, '');
 }

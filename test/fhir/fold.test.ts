@@ -26,6 +26,15 @@ describe('strings as string search sees them (R4 search.html#string)', () => {
   for (const [one, other] of different)
     it(`'${one}' is not '${other}'`, () => assert.notEqual(foldString(one), foldString(other)));
 
+  it('of the marks on one letter thirty are kept', () => {
+    assert.equal(foldString(`x${'\u05b0'.repeat(100)}y`), `x${'\u05b0'.repeat(30)}y`);
+  });
+
+  it('a million marks on one letter come to an end', () => {
+    // Put in order by insertion, they would take minutes.
+    assert.equal(foldString(`a${'\u0323\u0301'.repeat(500_000)}b`), 'ab');
+  });
+
   it('folding twice is folding once', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) =>

@@ -4,6 +4,7 @@
  *
  * @see https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#register-app-with-ehr
  */
+import { normalize } from '../../fhir/fold.ts';
 import { idPattern } from '../../fhir/ids.ts';
 import { Problem } from '../../fhir/problem.ts';
 import { parseClientKeys } from '../client/keys.ts';
@@ -33,7 +34,7 @@ export function readApp({ issuer, id, name, redirectUris, scope, jwks, isDpopBou
   if (!idPattern.test(id)) {
     throw new Problem('value', 'a client id has 1 to 64 letters, digits, dots and dashes', { expression: 'client_id' });
   }
-  const trimmed = name.normalize('NFC').trim();
+  const trimmed = normalize(name, 'NFC').trim();
   // Letters of any script; none that turns the line round, hides, or breaks it.
   if (trimmed === '' || trimmed.length > nameCharsMax || /[\p{C}\p{Zl}\p{Zp}<>]/u.test(trimmed)) {
     throw new Problem('value', `the name of an app has 1 to ${nameCharsMax} characters that can be read`, {

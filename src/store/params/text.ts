@@ -6,6 +6,7 @@
  * @see https://hl7.org/fhir/R4/search.html#content
  */
 import { join, raw, sql, type Sql } from '../../db/sql.ts';
+import { markRanges } from '../../fhir/fold.ts';
 import { han, variantsOf } from '../../fhir/hanzi.ts';
 import type { TextFilter } from '../../fhir/search-request.ts';
 import type { TextQuery } from '../../fhir/search/text.ts';
@@ -22,7 +23,10 @@ export function matchText({ source, query }: TextFilter, alias: string): Sql {
 
 /** As fhir/fold.ts, without the tags of a narrative. */
 function folded(text: Sql): Sql {
-  const plain = sql`normalize(regexp_replace(${text}, '<[^>]*>', ' ', 'g'), NFKD)`;
+  const bare = sql`regexp_replace(${text}, '<[^>]*>', ' ', 'g')`;
+  // PostgreSQL, too, takes the square of a run of marks, and cannot be stopped while it does.
+  const safe = sql`regexp_replace(${bare}, ${`([${markRanges()}]{30})[${markRanges()}]+`}::text, '\\1', 'g')`;
+  const plain = sql`normalize(${safe}, NFKD)`;
   const unmarked = sql`regexp_replace(${plain}, ${'[\u0300-\u036f]'}::text, '', 'g')`;
   return sql`regexp_replace(normalize(lower(${unmarked}), NFKC), '\\s+', ' ', 'g')`;
 }
