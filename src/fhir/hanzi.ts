@@ -11,6 +11,8 @@ export const han = /\p{Script=Han}/u;
 const onlyHan = /^[\p{Script=Han}·•]+$/u;
 /** Names of people have up to some ten characters, those of hospitals some twenty; longer texts are no names. */
 const spelledCharsMax = 24;
+/** Dots among them, and characters of two code units. */
+const textCharsMax = 4 * spelledCharsMax;
 
 const firstCodePoint = 0x4e00;
 
@@ -54,6 +56,7 @@ export function variantsOf(character: string): string {
  * @param isSurnameFirst the text begins with (or is) a surname, some of which have a reading of their own
  */
 export function spellName(text: string, isSurnameFirst: boolean): readonly string[] {
+  if (text.length > textCharsMax) return [];
   const key = `${isSurnameFirst ? '!' : ''}${text}`;
   let found = recent.get(key);
   if (found === undefined) {

@@ -38,8 +38,9 @@ let library: ReturnType<Library['UcumLhcUtils']['getInstance']> | undefined;
 
 /** undefined for what is no UCUM unit, and for scales that are no multiple of their base (pH, bel): those compare as they are. */
 export function canonicalUnit(code: string): CanonicalUnit | undefined {
+  if (code.length > codeCharsMax) return undefined;
   if (known.has(code)) return known.get(code);
-  const found = temperatures[code] ?? (code.length > codeCharsMax || inherited.test(code) ? undefined : read(code));
+  const found = temperatures[code] ?? (inherited.test(code) ? undefined : read(code));
   if (known.size >= unitsMax) known.clear();
   known.set(code, found);
   return found;

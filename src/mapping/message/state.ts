@@ -381,11 +381,14 @@ function sharedId(owner: string, type: string, key: readonly string[]): string {
   const text = `${owner}\u0000${type}\u0000${key.join('\u0000')}`;
   const known = sharedIds.get(text);
   if (known !== undefined) return known;
-  if (sharedIds.size >= sharedIdsMax) sharedIds.clear();
   const id = deriveId(undefined, [owner, type, ...key]);
+  if (text.length > sharedCharsMax) return id;
+  if (sharedIds.size >= sharedIdsMax) sharedIds.clear();
   sharedIds.set(text, id);
   return id;
 }
 const sharedIds = new Map<string, string>();
 // A region's staff and wards; about 200 bytes each.
 const sharedIdsMax = 50_000;
+// A sender may name a doctor by megabytes: that is not kept.
+const sharedCharsMax = 400;

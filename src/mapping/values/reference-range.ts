@@ -30,6 +30,7 @@ type End = ReturnType<typeof numeric>;
 
 /** Kept by text: a laboratory has a range for each analyte, and sends it with every result. */
 function endsOf(text: string): Ends | undefined {
+  if (text.length > textCharsMax) return undefined;
   let ends = known.get(text);
   if (ends === undefined) {
     if (known.size >= knownMax) known.clear();
@@ -42,6 +43,8 @@ const none: Ends = [undefined, undefined];
 const known = new Map<string, Ends>();
 // All analytes of the laboratories that send at a time, about a hundred bytes each.
 const knownMax = 10_000;
+/** What is longer is no range, and would be kept whole. */
+const textCharsMax = 200;
 
 function readEnds(text: string): Ends | undefined {
   const both = between.exec(text);
