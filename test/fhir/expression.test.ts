@@ -335,6 +335,14 @@ describe('FHIRPath as compiled (hl7.org/fhirpath/N1)', () => {
   for (const outside of ["code.memberOf('http://x')", 'subject.reference.nothing(', '%vs-name', 'now()', 'status.id']) {
     it(`outside the subset: ${outside}`, () => assert.equal(compileExpression(outside, 'Observation'), undefined));
   }
+  it('so is one that only follows paths, for each of many', () => {
+    const many = { ...resource, note: Array.from({ length: 20_000 }, (_, at) => ({ text: String(at) })) };
+    const quadratic = compileExpression('note.all(%resource.note.first().text.exists())', 'Observation');
+    assert.throws(
+      () => quadratic?.(many, many, many),
+      (error) => error instanceof Problem && error.code === 'too-costly',
+    );
+  });
   it('an expression that would look at too many values is refused', () => {
     const many = { ...resource, note: Array.from({ length: 3_000 }, (_, at) => ({ text: String(at) })) };
     const quadratic = compileExpression('note.all(%resource.descendants().exists())', 'Observation');
