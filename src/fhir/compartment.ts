@@ -5,8 +5,8 @@
  * @see https://hl7.org/fhir/R4/compartmentdefinition-patient.html
  */
 import { patientCompartment } from './definitions.ts';
+import { Collection } from './index/collection.ts';
 import { indexLeaf, type IndexContext } from './index/values.ts';
-import type { IndexEntry } from './index/entry.ts';
 import { compilePath, joinVisits, type Visit } from './index/path.ts';
 import { searchParam } from './params.ts';
 import { localReference } from './reference.ts';
@@ -74,9 +74,9 @@ function collectPatients(value: object, found: Set<string>): void {
 function collect(resource: AnyResource, found: Set<string>): void {
   const type = resource.resourceType;
   if (!visits.has(type)) visits.set(type, compileCompartment(type));
-  const entries: IndexEntry[] = [];
-  visits.get(type)?.(resource, { root: resource, entries });
-  for (const entry of entries) {
+  const collection = new Collection();
+  visits.get(type)?.(resource, { root: resource, entries: collection });
+  for (const entry of collection.entries) {
     // An absolute URL is another server's patient, unless the caller made it relative before.
     if (entry.kind === 'reference' && entry.type === 'Patient' && entry.url === undefined)
       found.add(entry.id as string);

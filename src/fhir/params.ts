@@ -7,9 +7,11 @@
 import { searchParamDefinitions } from './definitions.ts';
 import { compileComposites } from './index/composites.ts';
 import { evaluate } from './fhirpath.ts';
+import { Collection, type ValueLimit } from './index/collection.ts';
 import type { IndexEntry } from './index/entry.ts';
 import { indexLeaf, type IndexContext } from './index/values.ts';
 import { compilePath, joinVisits, type Leaf, type Visit } from './index/path.ts';
+import { Problem } from './problem.ts';
 import type { SearchComponent, SearchParam } from './search-request.ts';
 import { resourceTypes, type AnyResource } from './types.ts';
 import type { SearchParamDefinition } from './definitions/shape.ts';
@@ -106,8 +108,10 @@ const indexers = new Map<string, Visit<IndexContext> | undefined>();
 /**
  * What a resource says to the index. `_id` and `_lastUpdated` are among the entries when the resource carries them; the
  * store may keep those in columns instead.
+ * @param limit shared by what is indexed together (a resource and what it contains)
+ * @throws Problem too-long beyond the limit ({@link limitedTo})
  */
-export function indexEntries(resource: AnyResource): IndexEntry[] {
+export function indexEntries(resource: AnyResource, limit?: ValueLimit): IndexEntry[] {
   const type = resource.resourceType;
   let index = indexers.get(type);
   if (index === undefined && !indexers.has(type)) {
@@ -116,9 +120,25 @@ export function indexEntries(resource: AnyResource): IndexEntry[] {
     index = joinVisits(visits.filter((visit) => visit !== undefined));
     indexers.set(type, index);
   }
-  const context: IndexContext = { root: resource, entries: [] };
-  index?.(resource, context);
-  return context.entries;
+  const collection = new Collection(limit);
+  index?.(resource, { root: resource, entries: collection });
+  return collection.entries;
+}
+
+/** The limit for a resource of this type; its Problem names the parameter that has most of the values. */
+export function limitedTo(max: number, type: string): ValueLimit {
+  return {
+    max,
+    used: 0,
+    refuse: (entries) => {
+      const byCode = Map.groupBy(entries, ({ param }) => param.split(':')[0] as string);
+      const [[code] = ['']] = [...byCode].toSorted(([, one], [, other]) => other.length - one.length);
+      return new Problem('too-long', `a resource has at most ${max} values to be searched by`, {
+        expression: searchParam(type, code)?.expression ?? (code.includes('.') ? code : type),
+        hint: 'Send it in several resources, or without what nobody searches for.',
+      });
+    },
+  };
 }
 
 /** The closure of one parameter; undefined for composites, and those that stand on no element (`_text`, `_content`, `_query`). */

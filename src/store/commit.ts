@@ -7,9 +7,11 @@
  * caller writes them in the same transaction.
  */
 import { randomBytes } from 'node:crypto';
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Tx } from '../db.ts';
 import { isMintedId, ownBucket } from '../fhir/ids.ts';
 import { parseJson } from '../fhir/json.ts';
+import { limitedTo } from '../fhir/params.ts';
 import { carriedReferences } from '../fhir/sensitivity/carry.ts';
 import { atIndex, Problem } from '../fhir/problem.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
@@ -53,17 +55,32 @@ import {
 export interface CommitOptions {
   /** The time of the commit: `meta.lastUpdated`, unless a row already has a later one. */
   readonly at: Date;
+  /** Values by which one resource is searched. Default: {@link valuesMaxDefault}. */
+  readonly valuesMax?: number;
 }
 
 /** More resources than the largest transaction Bundle or batch of messages; the statement's arrays stay small. */
 const writesMax = 10_000;
+/**
+ * They take 3 to 13 us each, so at most 0.65 s in which the process does nothing else. A list or group of 10,000 has as many,
+ * a panel of 4,000 components 20,000; 5 MB of names would have a million.
+ */
+export const valuesMaxDefault = 50_000;
+/** Of all resources of a commit: 50 for each of as many as there may be; a result of a laboratory has 26. */
+const commitValuesMax = 50 * writesMax;
+/** Between two turns of the event loop: some 30 ms. */
+const breathAfter = 5_000;
 
 /**
  * Writes in the given order; several writes of one row in one call each make their version.
  * @throws Problem not-found (unknown, or another's), conflict (`ifVersion`), duplicate, business-rule (patient, compartment,
- *   reference to a Patient that is not the writer's), with the `index` of the write. One Problem undoes the whole transaction.
+ *   reference to a Patient that is not the writer's), too-long and too-costly (values to search by), with the `index` of the write. One Problem undoes the whole transaction.
  */
-export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOptions): Promise<Written[]> {
+export async function commit(
+  tx: Tx,
+  writes: readonly Write[],
+  { at, valuesMax = valuesMaxDefault }: CommitOptions,
+): Promise<Written[]> {
   if (writes.length > writesMax) throw new Problem('too-costly', `at most ${writesMax} resources a transaction`);
   const incoming = await placeWrites(tx, writes, at);
   const read = await readCurrent(tx, incoming);
@@ -75,7 +92,7 @@ export async function commit(tx: Tx, writes: readonly Write[], { at }: CommitOpt
   const locked = await lockChanging(tx, incoming, planned);
   const { before, transitions, passedOn } =
     locked === planned ? carry(planned, rows, others) : await carryAnew(tx, incoming, locked);
-  await writeTransitions(tx, transitions, before, at);
+  await writeTransitions(tx, transitions, { before, at, valuesMax });
   await pushLabels(tx, passedOn);
   return transitions.map(({ outcome, state }) => ({
     outcome,
@@ -303,15 +320,52 @@ function isFollowing(extensionUrl: string): boolean {
   return extensionUrl === unmappedUrl;
 }
 
-async function writeTransitions(tx: Tx, transitions: readonly Transition[], before: States, at: Date): Promise<void> {
-  const changed = transitions.filter(isChange);
+type IndexedRow = IndexedState & { readonly resource: AnyResource };
+
+/** The rows as they will be; others are served meanwhile. */
+async function indexRows(transitions: readonly Transition[], valuesMax: number): Promise<IndexedRow[]> {
   // Of several versions of one row in this call the last is current; the others are in `past`.
-  const last = new Map(changed.map((transition) => [nameOf(transition.state), transition]));
-  const rows = [...last.values()].map(({ state, resource }): IndexedState & { resource: AnyResource } => {
+  const last = new Map(
+    transitions.flatMap((transition, index) =>
+      isChange(transition) ? [[nameOf(transition.state), { ...transition, index }] as const] : [],
+    ),
+  );
+  const rows: IndexedRow[] = [];
+  let [total, sinceBreath] = [0, 0];
+  for (const { state, resource, index } of last.values()) {
     const content = resource as AnyResource;
-    // Nothing finds what is deleted.
-    return { state, resource: content, columns: state.isDeleted ? new IndexColumns() : indexColumns(content) };
+    const limit = limitedTo(valuesMax, state.type);
+    try {
+      // Nothing finds what is deleted.
+      rows.push({
+        state,
+        resource: content,
+        columns: state.isDeleted ? new IndexColumns() : indexColumns(content, limit),
+      });
+      if ((total += limit.used) > Math.max(valuesMax, commitValuesMax)) throw tooManyValues();
+    } catch (error) {
+      throw atIndex(index, error);
+    }
+    if ((sinceBreath += limit.used) < breathAfter) continue;
+    await breathe();
+    sinceBreath = 0;
+  }
+  return rows;
+}
+
+function tooManyValues(): Problem {
+  return new Problem('too-costly', `a transaction has at most ${commitValuesMax} values to be searched by`, {
+    hint: 'Send it in several.',
   });
+}
+
+async function writeTransitions(
+  tx: Tx,
+  transitions: readonly Transition[],
+  { before, at, valuesMax }: { readonly before: States; readonly at: Date; readonly valuesMax: number },
+): Promise<void> {
+  const changed = transitions.filter(isChange);
+  const rows = await indexRows(transitions, valuesMax);
   const [existing, fresh] = [
     rows.filter(({ state }) => before.has(nameOf(state))),
     rows.filter(({ state }) => !before.has(nameOf(state))),
@@ -360,7 +414,7 @@ function byKey(one: IndexedState, other: IndexedState): number {
 }
 
 function identifierChanges(
-  rows: readonly (IndexedState & { resource: AnyResource })[],
+  rows: readonly IndexedRow[],
   before: States,
 ): { added: IdentifierRow[]; gone: IdentifierRow[] } {
   const added: IdentifierRow[] = [];

@@ -1,6 +1,7 @@
 /** From index entries to the index columns of a row: which parameter file takes which entry. */
 import { tokenForms, tokenHash } from '../fhir/hash.ts';
 import { containedCodes, containsRecord, type IndexEntry } from '../fhir/index/entry.ts';
+import type { ValueLimit } from '../fhir/index/collection.ts';
 import { indexEntries } from '../fhir/params.ts';
 import { patientCompartment } from '../fhir/definitions.ts';
 import { typeCode, type AnyResource } from '../fhir/types.ts';
@@ -18,12 +19,16 @@ import { isInDirectory, isKeyed, isReferenceKeyed, mainDateOf } from './place.ts
 /** `_id` and `_lastUpdated` are the row's own columns. */
 const inColumns = new Set(['_id', '_lastUpdated']);
 
-export function indexColumns(resource: AnyResource): IndexColumns {
+/**
+ * @param limit for what is being written; what is stored has been let in
+ * @throws Problem too-long beyond the limit
+ */
+export function indexColumns(resource: AnyResource, limit?: ValueLimit): IndexColumns {
   const columns = new IndexColumns();
   const type = resource.resourceType;
   const [mainDate, isNamed] = [mainDateOf(type), isInDirectory(type)];
   const places = new Map<string, number>();
-  for (const entry of indexEntries(resource)) {
+  for (const entry of indexEntries(resource, limit)) {
     if (inColumns.has(entry.param)) continue;
     if (entry.kind === 'composite') {
       const place = places.get(entry.param) ?? 0;
@@ -38,7 +43,7 @@ export function indexColumns(resource: AnyResource): IndexColumns {
       addEntry(entry, columns, { type, mainDate, isNamed });
     }
   }
-  addContained(resource, columns);
+  addContained(resource, limit, columns);
   for (const param of columns.present) columns.tokens.add(tokenHash(param, undefined, undefined));
   return columns;
 }
@@ -83,7 +88,7 @@ function addEntry(entry: IndexEntry, columns: IndexColumns, { type, mainDate, is
   }
 }
 
-function addContained(resource: AnyResource, columns: IndexColumns): void {
+function addContained(resource: AnyResource, limit: ValueLimit | undefined, columns: IndexColumns): void {
   const contained = resource['contained'];
   if (!Array.isArray(contained)) return;
   for (const inner of contained as AnyResource[]) {
@@ -92,7 +97,7 @@ function addContained(resource: AnyResource, columns: IndexColumns): void {
       columns.tokens.add(containsRecord);
       columns.tokens.add(BigInt(typeCode(resourceType) as number));
     }
-    for (const entry of indexEntries(inner)) {
+    for (const entry of indexEntries(inner, limit)) {
       if (entry.kind !== 'token') continue;
       for (const form of tokenForms({ ...entry, param: containedCodes })) columns.tokens.add(form);
     }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { compareIndex } from '../../bench/corpus/fhir.ts';
 import type { IndexEntry } from '../../src/fhir/index/entry.ts';
 import { decimal } from '../../src/fhir/json.ts';
-import { indexEntries, searchParam, searchParams } from '../../src/fhir/params.ts';
+import { indexEntries, limitedTo, searchParam, searchParams } from '../../src/fhir/params.ts';
+import { Problem } from '../../src/fhir/problem.ts';
 import { compilePath } from '../../src/fhir/index/path.ts';
 import { resourceTypes, type AnyResource } from '../../src/fhir/types.ts';
 import { corpusExamples, examples, observation, others, patient } from './examples.ts';
@@ -228,5 +229,69 @@ describe('what a resource says to the index (R4 search.html#ptypes)', () => {
     ]) {
       assert.ok(indexEntries({ resourceType: 'Observation', ...broken }));
     }
+  });
+});
+
+describe('the limit of values to be searched by', () => {
+  const component = { code: { text: 'x' }, valueQuantity: { value: 1 } };
+  const rows: [string, AnyResource, string][] = [
+    [
+      'values of one element',
+      { resourceType: 'Patient', name: Array.from({ length: 50 }, () => ({ family: 'x' })) },
+      'Patient.name.family',
+    ],
+    [
+      'codings of one concept',
+      { resourceType: 'Basic', code: { coding: Array.from({ length: 60 }, (_, at) => ({ code: `c${at}` })) } },
+      'Basic.code',
+    ],
+    [
+      'what composites hold together counts',
+      {
+        resourceType: 'Observation',
+        category: Array.from({ length: 60 }, (_, at) => ({ text: `c${at}` })),
+        component: Array.from({ length: 10 }, () => component),
+      },
+      'Observation.category',
+    ],
+  ];
+  for (const [what, resource, expression] of rows) {
+    it(`${what}: refused beyond it, with the parameter that has most`, () => {
+      const { resourceType: type } = resource;
+      const limit = limitedTo(Number.POSITIVE_INFINITY, type);
+      indexEntries(resource, limit);
+      assert.ok(indexEntries(resource, limitedTo(limit.used, type)).length > 50);
+      assert.throws(
+        () => indexEntries(resource, limitedTo(limit.used - 1, type)),
+        (error) => error instanceof Problem && error.code === 'too-long' && error.expression[0] === expression,
+      );
+    });
+  }
+
+  it('nothing is collected beyond it', () => {
+    let read = 0;
+    const category = Array.from({ length: 1_000 }, () => ({
+      get text() {
+        read++;
+        return 'x';
+      },
+    }));
+    assert.throws(() => indexEntries({ resourceType: 'Observation', category }, limitedTo(10, 'Observation')), Problem);
+    assert.ok(read < 50, String(read));
+  });
+
+  it('what a reference leads to inside is looked up once for all of them', () => {
+    let read = 0;
+    const contained = Array.from({ length: 200 }, (_, at) => ({
+      resourceType: 'Practitioner',
+      get id() {
+        read++;
+        return `p${at}`;
+      },
+    }));
+    const participant = contained.map((_, at) => ({ actor: { reference: `#p${at}` } }));
+    const entries = indexEntries({ resourceType: 'Appointment', contained, participant });
+    assert.equal(entries.filter(({ param }) => param === 'practitioner').length, 200);
+    assert.ok(read <= 400, String(read));
   });
 });

@@ -127,7 +127,7 @@ export class Links {
       try {
         this.#described.set(text, onlyOne(drafts.describedBy(condition.request), stored[index] ?? []));
       } catch (error) {
-        throw this.#inEntry(at, error);
+        throw this.#inEntry(error instanceof Problem ? (error.index ?? at) : at, error);
       }
     }
   }

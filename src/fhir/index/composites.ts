@@ -6,7 +6,6 @@
  *
  * @see https://hl7.org/fhir/R4/search.html#composite
  */
-import type { IndexEntry } from './entry.ts';
 import { indexLeaf, type IndexContext } from './values.ts';
 import { compilePath, parsePath, type Visit } from './path.ts';
 import type { SearchComponent, SearchParam } from '../search-request.ts';
@@ -93,11 +92,12 @@ function compileElement(
         ] as const,
     );
     return (value, { root, entries: all }) => {
-      const entries: IndexEntry[] = [];
+      const part = all.part();
+      const { entries } = part;
       const present = new Set<string>();
       for (const [name, visit] of visits) {
         const before = entries.length;
-        visit?.(value, { root, entries });
+        visit?.(value, { root, entries: part });
         if (entries.length > before) present.add(name);
       }
       const whole = [...wholes].filter(([, names]) => names.every((name) => present.has(name))).map(([name]) => name);

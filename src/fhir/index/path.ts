@@ -28,6 +28,8 @@ export type Step =
 /** What travels with a visit: the resource (for contained references), and whatever the leaves collect into. */
 export interface VisitContext {
   readonly root: AnyResource;
+  /** Types of what it contains, by id; there from the first question on. */
+  contained?: ReadonlyMap<unknown, string>;
 }
 
 /** Visits the values of a path below one value. */
@@ -202,9 +204,7 @@ export function compileSteps<C extends VisitContext>(
         : undefined;
     case 'resolves': {
       const visit = type === 'Reference' ? compileSteps(rest, type, leaf) : undefined;
-      return (
-        visit && ((value, context) => (pointsTo(value, step.type, context.root) ? visit(value, context) : undefined))
-      );
+      return visit && ((value, context) => (pointsTo(value, step.type, context) ? visit(value, context) : undefined));
     }
     case 'equals': {
       const visit = compileSteps(rest, type, leaf);
@@ -258,14 +258,19 @@ export function joinVisits<C extends VisitContext>(visits: readonly Visit<C>[]):
 }
 
 /** `resolve() is Type`, decided from what the reference says: its address, its `type`, or the contained resource. */
-function pointsTo(value: unknown, type: string, root: AnyResource): boolean {
+function pointsTo(value: unknown, type: string, context: VisitContext): boolean {
   const { reference, type: stated } = value as { reference?: unknown; type?: unknown };
   if (typeof reference !== 'string') return stated === type;
   if (reference.startsWith('#')) {
-    const contained = root['contained'] as AnyResource[] | undefined;
-    return contained?.some((resource) => resource.id === reference.slice(1) && resource.resourceType === type) ?? false;
+    return (context.contained ??= containedTypes(context.root)).get(reference.slice(1)) === type;
   }
   if (reference.startsWith(`${type}/`) || reference.includes(`/${type}/`)) return true;
   // A URN shows no type.
   return stated === type && !/(^|\/)[A-Z][A-Za-z]+\//.test(reference);
+}
+
+/** By id. Asked for each reference of the resource: looking through the list each time would be their product. */
+function containedTypes({ contained }: AnyResource): ReadonlyMap<unknown, string> {
+  const resources = Array.isArray(contained) ? (contained as readonly AnyResource[]) : [];
+  return new Map(resources.map(({ id, resourceType }) => [id, resourceType]));
 }

@@ -6,7 +6,8 @@
 import { periodInterval, readDate, timingInterval } from '../dates.ts';
 import { valueSet as codesOf } from '../definitions.ts';
 import { foldString } from '../fold.ts';
-import { latitudeOf, longitudeOf, type IndexEntry } from './entry.ts';
+import type { Collection } from './collection.ts';
+import { latitudeOf, longitudeOf } from './entry.ts';
 import { numberOf } from '../json.ts';
 import { han, spellName } from '../hanzi.ts';
 import type { Visit, VisitContext } from './path.ts';
@@ -15,12 +16,12 @@ import type { SearchParamType } from '../search-request.ts';
 import type { AnyResource } from '../types.ts';
 
 export interface IndexContext extends VisitContext {
-  readonly entries: IndexEntry[];
+  readonly entries: Collection;
 }
 
 type Value = Record<string, unknown>;
 /** Pushes the entries of one value under a name. */
-type Writer = (param: string, value: unknown, entries: IndexEntry[], system: string | undefined) => void;
+type Writer = (param: string, value: unknown, entries: Collection, system: string | undefined) => void;
 
 /** The visitor that indexes values of a type for a parameter; undefined when R4 gives such values no meaning for it. */
 export function indexLeaf(
@@ -46,7 +47,7 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 // token ------------------------------------------------------------------------------------------------------------
 
-function writeToken(param: string, system: unknown, code: unknown, entries: IndexEntry[]): void {
+function writeToken(param: string, system: unknown, code: unknown, entries: Collection): void {
   const [known, value] = [text(system), text(code)];
   // One literal a shape: the hottest objects of all.
   if (value === undefined) {
@@ -55,9 +56,13 @@ function writeToken(param: string, system: unknown, code: unknown, entries: Inde
   else entries.push({ kind: 'token', param, system: known, code: value });
 }
 
-function writeText(param: string, value: unknown, entries: IndexEntry[]): void {
+/** More than the store keeps of a text (its beginning), whatever folding leaves out. */
+const foldedCharsMax = 2_000;
+const fold = (exact: string): string => foldString(exact.slice(0, foldedCharsMax));
+
+function writeText(param: string, value: unknown, entries: Collection): void {
   const exact = text(value);
-  if (exact !== undefined) entries.push({ kind: 'string', param: `${param}:text`, value: foldString(exact), exact });
+  if (exact !== undefined) entries.push({ kind: 'string', param: `${param}:text`, value: fold(exact), exact });
 }
 
 const writeCoding: Writer = (param, value, entries) => {
@@ -138,14 +143,14 @@ const writeHeld: Writer = (param, value, entries) => {
 const writeString: Writer = (param, value, entries) => {
   const exact = text(value);
   if (exact === undefined) return;
-  entries.push({ kind: 'string', param, value: foldString(exact), exact });
+  entries.push({ kind: 'string', param, value: fold(exact), exact });
   if (spelledParams.has(param) && han.test(exact)) writeSpellings(param, exact, param !== 'given', entries);
 };
 
 /** Names in characters are also found by their pinyin. */
 const spelledParams = new Set(['name', 'family', 'given']);
 
-function writeSpellings(param: string, name: string, isSurnameFirst: boolean, entries: IndexEntry[]): void {
+function writeSpellings(param: string, name: string, isSurnameFirst: boolean, entries: Collection): void {
   for (const value of spellName(name, isSurnameFirst)) entries.push({ kind: 'string', param, value });
 }
 
@@ -155,7 +160,7 @@ const writeHumanName: Writer = (param, value, entries) => {
   const { text: whole, family, given } = value as Value;
   if (whole !== undefined || typeof family !== 'string' || !han.test(family) || param !== 'name') return;
   const joined = family + list(given).join('');
-  entries.push({ kind: 'string', param, value: foldString(joined) });
+  entries.push({ kind: 'string', param, value: fold(joined) });
   writeSpellings(param, joined, true, entries);
 };
 
@@ -177,7 +182,7 @@ const writeNameParts = writeParts(['text', 'family', 'given', 'prefix', 'suffix'
 const writeInterval = (
   param: string,
   interval: { low: number; high: number } | undefined,
-  entries: IndexEntry[],
+  entries: Collection,
 ): void => {
   if (interval !== undefined) entries.push({ kind: 'date', param, low: interval.low, high: interval.high });
 };

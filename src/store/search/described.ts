@@ -1,6 +1,9 @@
 /** Searches asked of resources that are not stored yet, by the same index values that would be stored of them. */
+import { limitedTo } from '../../fhir/params.ts';
+import { atIndex } from '../../fhir/problem.ts';
 import type { SearchRequest, TokenFilter } from '../../fhir/search.ts';
 import type { AnyResource } from '../../fhir/types.ts';
+import { valuesMaxDefault } from '../commit.ts';
 import { indexColumns } from '../index-columns.ts';
 import { tokenHashes } from '../params/token.ts';
 
@@ -18,6 +21,7 @@ export class Drafts {
   /**
    * Places in the list of what the search describes. Only conditions by token can be asked so (an identifier, nearly always);
    * by anything else it describes nothing.
+   * @throws Problem too-long with the `index` of a resource that has more values than may be stored
    */
   describedBy({ type, filters }: SearchRequest): number[] {
     const [first, ...others] = filters.map((filter) =>
@@ -46,7 +50,7 @@ export class Drafts {
     const byToken = new Map<bigint, Set<number>>();
     for (const [at, resource] of this.#resources.entries()) {
       if (resource?.resourceType !== type) continue;
-      for (const token of indexColumns(resource).tokens) {
+      for (const token of tokensOf(resource, at)) {
         const places = byToken.get(token);
         if (places === undefined) byToken.set(token, new Set([at]));
         else places.add(at);
@@ -54,5 +58,13 @@ export class Drafts {
     }
     this.#indexed.set(type, byToken);
     return byToken;
+  }
+}
+
+function tokensOf(resource: AnyResource, at: number): ReadonlySet<bigint> {
+  try {
+    return indexColumns(resource, limitedTo(valuesMaxDefault, resource.resourceType)).tokens;
+  } catch (error) {
+    throw atIndex(at, error);
   }
 }

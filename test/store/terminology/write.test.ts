@@ -4,6 +4,7 @@ import type { AnyResource } from '../../../src/fhir/types.ts';
 import { commit } from '../../../src/store/commit.ts';
 import { codesIn } from '../../../src/store/terminology/compose.ts';
 import { findConcept } from '../../../src/store/terminology/hierarchy.ts';
+import { loadResource } from '../../../src/store/terminology/load.ts';
 import { find, openLibrary, type Library } from '../../../src/store/terminology/library.ts';
 import type { Write } from '../../../src/store/row.ts';
 import { givenDatabase } from '../../given.ts';
@@ -31,6 +32,21 @@ describe('terminology in the store', function () {
     assert.deepEqual(await codesIn(library, all, 10), [{ system: letters, code: 'Z' }]);
     await write({ resourceType: 'CodeSystem', id: 'letters' }, 'delete');
     await assert.rejects(count(all), { code: 'not-found' });
+  });
+
+  it('a value set of more codes than a client may have indexed is loaded by an operator', async () => {
+    const url = 'http://example.org/vs/many';
+    const concept = Array.from({ length: 51_000 }, (_, at) => ({ code: `c${at}` }));
+    const resource = {
+      resourceType: 'ValueSet',
+      id: 'many',
+      url,
+      status: 'active',
+      compose: { include: [{ system: letters, concept }] },
+    };
+    await assert.rejects(write(resource), { code: 'too-long' });
+    const loaded = await database.database.inTransaction((tx) => loadResource(tx, resource, new Date()));
+    assert.equal(loaded.outcome, 'loaded');
   });
 
   it('a transaction that fails leaves the tables as they were', async () => {
