@@ -72,6 +72,8 @@ export async function givenWatch(given?: { readonly database: Database }): Promi
         ...options,
       });
       watches.push(watch);
+      // It begins with a round of its own, which must not come between what a test says.
+      await watch.evaluate();
       return watch;
     },
     round: async (at) => {
