@@ -12,7 +12,8 @@ import { facts, post, tag, timeOf, wordOf } from './console-parts.js';
 import { silenceForm } from './console-silence.js';
 
 const states = /** @type {const} */ (['open', 'new', 'acknowledged', 'ended']);
-const kinds = /** @type {const} */ ([
+/** As src/watch/alerts/condition.ts has them, which a page cannot import: test/portal/words.test.ts compares them. */
+export const kinds = /** @type {const} */ ([
   'silence',
   'silence-many',
   'failing',

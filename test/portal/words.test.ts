@@ -16,6 +16,7 @@ import {
   toConsent,
 } from '../../portal/permission.js';
 import { chooseLanguage, fill, texts } from '../../portal/texts.js';
+import { kinds } from '../../portal/views/console-alerts.js';
 import { oneEachRequest, readAccess } from '../../portal/views/access.js';
 import type { Resource } from '../../portal/fhir.js';
 import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../../portal/words.js';
@@ -23,6 +24,7 @@ import { compileRules, rulesOf } from '../../src/access/consent/rules.ts';
 import { isWithin } from '../../src/access/consent/within.ts';
 import { purposeBit } from '../../src/access/principal/purpose.ts';
 import { typeCode } from '../../src/fhir/types.ts';
+import { alertKinds } from '../../src/watch/alerts/condition.ts';
 
 const now = new Date('2026-03-01T09:00:00Z');
 const permission = {
@@ -295,6 +297,11 @@ describe('portal: the pages', () => {
 });
 
 describe('portal: texts', () => {
+  it('the console asks for every kind of alert that there is, and has a word for it', () => {
+    assert.deepEqual(kinds, alertKinds);
+    for (const kind of alertKinds) assert.ok(Object.hasOwn(alertTexts.en, kind), kind);
+  });
+
   for (const [what, all] of [
     ['portal', texts],
     ['console', consoleTexts],
