@@ -1,7 +1,8 @@
-/** A Chromium for tests of pages, and what axe finds in one. */
+/** A Chromium for tests of pages, a page for each test, and what axe finds in one. */
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const candidates = [
   process.env['CHROMIUM'],
@@ -28,6 +29,43 @@ export async function openContext(browser: Browser, options: BrowserContextOptio
   const context = await browser.newContext(options);
   context.setDefaultTimeout(actionMsMax);
   return context;
+}
+
+/** Of the suite that calls it: a browser, and for each test a page of its own in which no script may fail. */
+export interface Pages {
+  readonly browser: Browser;
+  readonly context: BrowserContext;
+  readonly page: Page;
+}
+
+/** Called before the hooks of the suite, which is skipped where there is no browser. */
+export function givenPages(): Pages {
+  let [browser, context, page]: [Browser?, BrowserContext?, Page?] = [];
+  const faults: string[] = [];
+  before(async function () {
+    browser = await chromium.launch({ executablePath: chromiumOr(this), args: ['--no-sandbox'] });
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    context = await openContext(browser as Browser, { locale: 'en-GB', timezoneId: 'Asia/Shanghai' });
+    page = await context.newPage();
+    page.on('pageerror', (error) => faults.push(error.message));
+  });
+  afterEach(async () => {
+    await context?.close();
+    assert.deepEqual(faults.splice(0), []);
+  });
+  return {
+    get browser() {
+      return browser as Browser;
+    },
+    get context() {
+      return context as BrowserContext;
+    },
+    get page() {
+      return page as Page;
+    },
+  };
 }
 
 /** The page must be one of a context that bypasses the content policy: axe is a foreign script. */

@@ -1,42 +1,31 @@
 /** The console's alerts in a browser: what a watch of this test found, at times the test says. */
 import assert from 'node:assert/strict';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { sql } from '../../src/db/sql.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
 import { after as minutesAfter, givenWatch, type WatchWorld } from '../watch/given.ts';
-import { chromiumOr, openContext, violations } from './browser.ts';
+import { givenPages, openContext, violations } from './browser.ts';
 
 describe('alerts in the console', function () {
   this.timeout(300_000);
   let hub: GivenHub;
   let world: WatchWorld;
-  let browser: Browser;
-  let context: BrowserContext;
+  const pages = givenPages();
   let page: Page;
-  const faults: string[] = [];
   const now = new Date();
 
-  before(async function () {
-    const executablePath = chromiumOr(this);
+  before(async () => {
     // No role `scheduler`: nobody else looks.
     hub = await givenHub({ HUB_ROLES: 'api' });
     world = await givenWatch(hub);
     await givenAlerts();
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   });
   after(async () => {
-    await browser?.close();
     await world?.close();
     await hub?.close();
   });
-  beforeEach(async () => {
-    context = await openContext(browser, { locale: 'en-GB', timezoneId: 'Asia/Shanghai' });
-    page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(faults.splice(0), []);
+  beforeEach(() => {
+    ({ page } = pages);
   });
 
   const allow = async (name: string, allowed: string): Promise<void> => {
@@ -213,7 +202,7 @@ describe('alerts in the console', function () {
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`has no violation of WCAG 2.2 AA that axe finds (${colorScheme})`, async () => {
       // The pages forbid foreign scripts; axe is one.
-      const strict = await openContext(browser, {
+      const strict = await openContext(pages.browser, {
         colorScheme,
         locale: 'en-GB',
         bypassCSP: true,

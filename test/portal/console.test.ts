@@ -1,12 +1,12 @@
 /** The operations console in a browser, on a hub with messages that were processed and some that were not. */
 import assert from 'node:assert/strict';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { connectMllp } from '../../adapters/hl7v2/client.ts';
 import { sql } from '../../src/db/sql.ts';
 import { addEndpoint } from '../../src/ingest/endpoint.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
 import { until } from '../until.ts';
-import { chromiumOr, openContext, violations } from './browser.ts';
+import { givenPages, openContext, violations } from './browser.ts';
 
 const admission = (id: string, patient: string, event: string): Buffer =>
   Buffer.from(
@@ -21,13 +21,10 @@ const sections = ['Messages', 'Errors', 'Sources', 'Endpoints', 'Try a message']
 describe('the operations console in a browser', function () {
   this.timeout(300_000);
   let hub: GivenHub;
-  let browser: Browser;
-  let context: BrowserContext;
+  const pages = givenPages();
   let page: Page;
-  const faults: string[] = [];
 
-  before(async function () {
-    const executablePath = chromiumOr(this);
+  before(async () => {
     hub = await givenHub();
     await addEndpoint(hub.database, {
       name: 'ward',
@@ -44,20 +41,12 @@ describe('the operations console in a browser', function () {
       const rows = await hub.database.query(sql`select from message where status in (1, 2)`);
       return rows.length === 3;
     });
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   });
   after(async () => {
-    await browser?.close();
     await hub?.close();
   });
-  beforeEach(async () => {
-    context = await openContext(browser, { locale: 'en-GB', timezoneId: 'Asia/Shanghai' });
-    page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(faults.splice(0), []);
+  beforeEach(() => {
+    ({ page } = pages);
   });
 
   const open = async (role: 'operator' | 'analyst' | 'auditor', on = page): Promise<void> => {
@@ -183,7 +172,7 @@ describe('the operations console in a browser', function () {
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`has no violation of WCAG 2.2 AA that axe finds (${colorScheme})`, async () => {
       // The pages forbid foreign scripts; axe is one.
-      const strict = await openContext(browser, { colorScheme, locale: 'en-GB', bypassCSP: true });
+      const strict = await openContext(pages.browser, { colorScheme, locale: 'en-GB', bypassCSP: true });
       const other = await strict.newPage();
       const found: Record<string, string[]> = {};
       await open('analyst', other);

@@ -1,7 +1,7 @@
 /** The portal in a browser: who sees what at this moment, taking everything away, and being forgotten, to the end. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { openAudit, type Audit } from '../../src/access/audit/audit.ts';
 import { placeHold } from '../../src/access/erasure/hold.ts';
 import { inviteAccount } from '../../src/access/login/account.ts';
@@ -12,22 +12,19 @@ import { enrolOn, openBrowser } from '../api/login/given-browser.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
-import { chromiumOr, openContext, violations } from './browser.ts';
+import { givenPages, openContext, violations } from './browser.ts';
 
 describe('all of a record, in the portal', function () {
   this.timeout(300_000);
   let hub: GivenHub;
   let trail: Database;
   let audit: Audit;
-  let browser: Browser;
-  let context: BrowserContext;
+  const pages = givenPages();
   let page: Page;
   let cookies: { name: string; value: string; url: string }[];
   let city: string;
-  const faults: string[] = [];
 
-  before(async function () {
-    const executablePath = chromiumOr(this);
+  before(async () => {
     // No role `worker`: erasures take their steps when the test says so.
     hub = await givenHub({ HUB_ROLES: 'api' });
     trail = openDatabase({ url: hub.databaseUrl, poolMax: 1, pipelines: 1 });
@@ -37,23 +34,15 @@ describe('all of a record, in the portal', function () {
     const opened = openBrowser(hub.url);
     await enrolOn(opened, code, 'zhang');
     cookies = Array.from(opened.cookies, ([name, value]) => ({ name, value, url: hub.url }));
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   });
   after(async () => {
-    await browser?.close();
     await audit?.close();
     await trail?.close();
     await hub?.close();
   });
   beforeEach(async () => {
-    context = await openContext(browser, { locale: 'en-GB', timezoneId: 'Asia/Shanghai' });
-    await context.addCookies(cookies);
-    page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(faults.splice(0), []);
+    await pages.context.addCookies(cookies);
+    ({ page } = pages);
   });
 
   /** Of two hospitals; the AI service may see results and diagnoses, of these not one code; research may see visits until 2100. */
@@ -173,7 +162,7 @@ describe('all of a record, in the portal', function () {
   it('given another window confirmed meanwhile, then it is shown, not asked twice', async () => {
     await open('Export or erase');
     await page.getByRole('button', { name: 'I want to be forgotten' }).click();
-    const other = await context.newPage();
+    const other = await pages.context.newPage();
     await open('Export or erase', other);
     await page.getByLabel('I understand').check();
     await page.getByRole('button', { name: 'Erase everything in 7 days' }).click();
@@ -202,7 +191,7 @@ describe('all of a record, in the portal', function () {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`has no violation of WCAG 2.2 AA that axe finds (${colorScheme})`, async () => {
-      const strict = await openContext(browser, {
+      const strict = await openContext(pages.browser, {
         colorScheme,
         locale: 'en-GB',
         bypassCSP: true,
