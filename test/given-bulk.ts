@@ -7,6 +7,7 @@ import { sql } from '../src/db/sql.ts';
 import type { Endpoint, PullEnd, Watermark } from '../src/ingest/contract.ts';
 import { readHeld, readKnown, readNews } from '../src/ingest/pull/memory.ts';
 import { takePage, type Hold } from '../src/ingest/pull/take.ts';
+import { givenPull, type PullWorld } from './given-pull.ts';
 import { answer, givenServer, type Asked, type GivenServer } from './given-source.ts';
 
 export interface BulkManners {
@@ -249,4 +250,47 @@ export async function messagesOf(database: Database, { id }: Pick<Endpoint, 'id'
   return rows.map(({ control_id, type }) =>
     type.endsWith(':delete') ? `${type} ${control_id.split('/')[1]}` : control_id,
   );
+}
+
+/** A hub's side of bulk sources, for a suite: `source` gives a server and what the hub has of it. */
+export interface BulkWorld {
+  readonly world: PullWorld;
+  source(manners: BulkManners, config?: Record<string, unknown>): Promise<BulkSource>;
+}
+
+export interface BulkSource {
+  readonly server: GivenBulk;
+  readonly run: (options?: Parameters<typeof runBulk>[2]) => Promise<PullEnd>;
+  readonly messages: () => Promise<string[]>;
+  readonly mark: () => Promise<Watermark>;
+}
+
+/** Called before the hooks of the suite. */
+export function givenBulkWorld(): BulkWorld {
+  const servers: GivenBulk[] = [];
+  let given: PullWorld | undefined;
+  before(async () => {
+    given = await givenPull();
+  });
+  after(async () => {
+    for (const server of servers) await server.close();
+    await given?.close();
+  });
+  return {
+    get world() {
+      return given as PullWorld;
+    },
+    async source(manners, config = {}) {
+      const server = await givenBulk(manners);
+      const name = `bulk-${servers.push(server)}`;
+      const { world } = this;
+      const one = await world.held(name, { kind: 'fhir-bulk', config: { base: server.base, ...config } });
+      return {
+        server,
+        run: (options) => runBulk(world.database, one, options),
+        messages: () => messagesOf(world.database, one.endpoint),
+        mark: async () => (await world.state(name)).watermark ?? {},
+      };
+    },
+  };
 }

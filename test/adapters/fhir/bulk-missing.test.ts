@@ -3,52 +3,32 @@ import { SeenIds, TooManyIds } from '../../../adapters/fhir/bulk/seen.ts';
 import { readBulkSettings } from '../../../adapters/fhir/bulk/settings.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
 import type { PullEnd } from '../../../src/ingest/contract.ts';
-import { givenBulk, messagesOf, runBulk, type BulkManners, type GivenBulk } from '../../given-bulk.ts';
-import { givenPull, type PullWorld } from '../../given-pull.ts';
+import { givenBulkWorld, type BulkManners, type BulkSource } from '../../given-bulk.ts';
 
 const day = 24 * 3_600_000;
 /** What is deleted was written before: servers tell the time to the second. */
 const anHourAgo = new Date(Date.now() - 3_600_000);
 
 describe('a source that exports in bulk and tells no deletions', () => {
-  let world: PullWorld;
-  const servers: GivenBulk[] = [];
-  let count = 0;
-  before(async () => {
-    world = await givenPull();
-  });
-  after(async () => {
-    for (const server of servers) await server.close();
-    await world.close();
-  });
+  const bulk = givenBulkWorld();
 
-  interface Given {
-    readonly server: GivenBulk;
+  interface Given extends Omit<BulkSource, 'run'> {
     /** @param days after now */
-    readonly run: (days?: number, options?: Parameters<typeof runBulk>[2]) => Promise<PullEnd>;
+    readonly run: (days?: number, options?: Parameters<BulkSource['run']>[0]) => Promise<PullEnd>;
     readonly deleted: () => Promise<string[]>;
-    readonly mark: () => Promise<Record<string, unknown>>;
   }
   /** Ten Patients and an Observation that were exported once. */
   async function given(manners: BulkManners = { reads: true }, config: Record<string, unknown> = {}): Promise<Given> {
-    const server = await givenBulk(manners);
-    servers.push(server);
+    const one = await bulk.source(manners, config);
+    const { server } = one;
     for (let n = 0; n < 10; n++) server.put('Patient', `p${n}`, { active: true }, anHourAgo);
     server.put('Observation', 'o', { status: 'final', subject: { reference: 'Patient/p0' } }, anHourAgo);
-    const name = `missing-${++count}`;
-    const held = await world.held(name, { kind: 'fhir-bulk', config: { base: server.base, ...config } });
-    const one: Given = {
-      server,
-      run: (days = 0, options = {}) =>
-        runBulk(world.database, held, { now: () => new Date(Date.now() + days * day), ...options }),
-      deleted: async () => {
-        const messages = await messagesOf(world.database, held.endpoint);
-        return messages.filter((text) => text.includes(':delete'));
-      },
-      mark: async () => (await world.state(name)).watermark ?? {},
-    };
     assert.deepEqual(await one.run(), { notes: [] });
-    return one;
+    return {
+      ...one,
+      run: (days = 0, options = {}) => one.run({ now: () => new Date(Date.now() + days * day), ...options }),
+      deleted: async () => (await one.messages()).filter((text) => text.includes(':delete')),
+    };
   }
 
   it('is asked for a whole export after reconcileEvery; what it does not show, and says to be gone, is deleted', async () => {

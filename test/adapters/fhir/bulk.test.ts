@@ -2,48 +2,23 @@ import assert from 'node:assert/strict';
 import { fhirBulk } from '../../../adapters/fhir/bulk.ts';
 import { readLines } from '../../../adapters/fhir/bulk/lines.ts';
 import { sql } from '../../../src/db/sql.ts';
-import type { PullEnd } from '../../../src/ingest/contract.ts';
 import { Problem } from '../../../src/fhir/problem.ts';
-import { givenBulk, messagesOf, runBulk, type BulkManners, type GivenBulk } from '../../given-bulk.ts';
-import { givenPull, type PullWorld } from '../../given-pull.ts';
+import { givenBulkWorld, type BulkManners, type BulkSource } from '../../given-bulk.ts';
 
 describe('a source that exports in bulk', () => {
-  let world: PullWorld;
-  const servers: GivenBulk[] = [];
-  let count = 0;
-  before(async () => {
-    world = await givenPull();
-  });
-  after(async () => {
-    for (const server of servers) await server.close();
-    await world.close();
-  });
+  const bulk = givenBulkWorld();
 
-  interface Given {
-    readonly server: GivenBulk;
-    readonly run: (options?: Parameters<typeof runBulk>[2]) => Promise<PullEnd>;
-    readonly messages: () => Promise<string[]>;
-    readonly mark: () => Promise<Record<string, unknown>>;
-  }
-  async function given(manners: BulkManners = {}, config: Record<string, unknown> = {}): Promise<Given> {
-    const server = await givenBulk(manners);
-    servers.push(server);
+  /** Two Patients and an Observation. */
+  async function given(manners: BulkManners = {}, config: Record<string, unknown> = {}): Promise<BulkSource> {
+    const one = await bulk.source(manners, { title: 'x', ...config });
+    const { server } = one;
     for (const id of ['a', 'b']) server.put('Patient', id, { active: true });
     server.put('Observation', 'o', { status: 'final', subject: { reference: 'Patient/a' } });
-    const name = `bulk-${++count}`;
-    const held = await world.held(name, { kind: 'fhir-bulk', config: { base: server.base, title: 'x', ...config } });
     return {
-      server,
-      run: (options) => runBulk(world.database, held, options),
-      messages: () => messagesOf(world.database, held.endpoint),
+      ...one,
       mark: async () => {
         // The clock of the server, and what is compared when, are other matters.
-        const {
-          aheadSeconds: _ahead,
-          types: _types,
-          comparedAt: _comparedAt,
-          ...mark
-        } = (await world.state(name)).watermark ?? {};
+        const { aheadSeconds: _ahead, types: _types, comparedAt: _comparedAt, ...mark } = await one.mark();
         return mark;
       },
     };
@@ -65,7 +40,7 @@ describe('a source that exports in bulk', () => {
     const line = '{"resourceType":"Patient","id":"x", "meta":{"versionId":"7"},"multipleBirthInteger":1.50}';
     const { run } = await given({ files: { Patient: `${line}\r\n\r\n` }, counts: { Patient: 1, Observation: 1 } });
     await run();
-    const rows = await world.database.query<{ text: string }>(
+    const rows = await bulk.world.database.query<{ text: string }>(
       sql`select convert_from(raw, 'UTF8') as text from message where control_id = 'Patient/x/7'`,
     );
     assert.equal(rows[0]?.text, line);
@@ -314,7 +289,7 @@ describe('a source that exports in bulk', () => {
 
   it('is tried without an export being begun', async () => {
     const { server } = await given();
-    const endpoint = await world.endpoint(`try-${count}`, { kind: 'fhir-bulk', config: { base: server.base } });
+    const endpoint = await bulk.world.endpoint('try', { kind: 'fhir-bulk', config: { base: server.base } });
     const signal = new AbortController().signal;
     const checks = await fhirBulk.test({ endpoint, secrets: {}, signal, now: () => new Date() });
     assert.deepEqual(
