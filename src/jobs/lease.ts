@@ -152,7 +152,10 @@ class LeaseKeeper implements Leases {
   }
 
   async #claim(tx: Tx, count: number): Promise<Lease[]> {
-    await tx.query(sql`delete from ${this.#workers} where expires_at < now() - interval '1 minute'`);
+    // After a pause of the whole machine each worker renews its own row and finds the others' gone: none waits for another.
+    await tx.query(sql`
+      delete from ${this.#workers} where worker in (
+        select worker from ${this.#workers} where expires_at < now() - interval '1 minute' for update skip locked)`);
     return tx.query<Lease>(sql`
       update ${this.#slots} s
       set worker = ${this.#options.worker}, fence = s.fence + 1,
