@@ -36,7 +36,7 @@ const en = {
   acknowledged: 'open, in somebody’s hands',
   ended: 'past',
   kind: 'Kind',
-  watched: 'Somebody looked at {at}.',
+  watched: 'Last checked: {at}.',
   notWatched:
     'Nobody is looking: the last time was {at}. This list may be wrong. Does a process with the role scheduler run?',
   noneOpen: 'Nothing is wrong.',

@@ -5,6 +5,7 @@
  * @typedef {import('./texts.js').Texts} Texts
  * @typedef {import('./services.js').Language} Language
  */
+import { actTexts } from './act-texts.js';
 import { numberText } from './json.js';
 import { categories, services } from './services.js';
 
@@ -57,6 +58,12 @@ export function recipientText(reference, name, language) {
 /** @param {string} purpose @param {Texts} t */
 export function purposeText(purpose, t) {
   return Object.hasOwn(t, purpose) ? t[/** @type {'TREAT'} */ (purpose)] : purpose;
+}
+
+/** @param {string} act as an AuditEvent calls it @param {Language} language */
+export function actText(act, language) {
+  const t = actTexts[language];
+  return Object.hasOwn(t, act) ? t[/** @type {'other'} */ (act)] : t.other;
 }
 
 /** @param {string} type @param {Texts} t */

@@ -11,12 +11,13 @@
  * @property {boolean} isSelf the access of whoever looks at the log
  * @property {string} [purpose] code of HL7 v3 PurposeOfUse
  * @property {'read' | 'search' | 'write'} action
+ * @property {string} [act] what was done beside the record, such as signing in: the code that is most its own
  * @property {string} [type] resource type that was asked for; undefined: several
  * @property {boolean} isAllowed something was shown
  * @property {boolean} isFailed
  * @property {'self' | 'proxy' | 'source' | 'consent' | 'break-glass'} [basis]
  * @property {string} [consent] `Consent/x` that decided
- * @property {string} [emergency] why the record was opened without consent, in the words of who did
+ * @property {string} [stated] why, in the words of who did it: the record was opened without consent, a message looked into
  */
 
 /**
@@ -40,6 +41,7 @@ export function readAccess(event, by) {
     isSelf: organization === undefined && requestor?.who?.reference === by,
     purpose: event.purposeOfEvent?.[0]?.coding?.[0]?.code,
     action: event.action === 'R' ? 'read' : event.action === 'E' ? 'search' : 'write',
+    act: actOf(event),
     type: askedType(event),
     isAllowed: event.outcome === '0',
     isFailed: event.outcome === '8' || event.outcome === '12',
@@ -48,18 +50,17 @@ export function readAccess(event, by) {
         ? /** @type {'self' | 'proxy' | 'source' | 'break-glass' | undefined} */ (ground)
         : 'consent',
     consent,
-    emergency: emergencyOf(event),
+    stated: event.purposeOfEvent?.find((/** @type {Resource} */ { text }) => text !== undefined)?.text,
   };
 }
 
 /**
+ * An operation of the API is told by what it is about; all else has a name.
  * @param {Resource} event
  * @returns {string | undefined}
  */
-function emergencyOf(event) {
-  /** @type {Resource[]} */
-  const purposes = event.purposeOfEvent ?? [];
-  return purposes.find(({ coding = [] }) => coding.some((/** @type {Resource} */ { code }) => code === 'BTG'))?.text;
+function actOf({ type, subtype }) {
+  return type?.code === 'rest' ? undefined : (subtype?.at(-1)?.code ?? 'other');
 }
 
 /**

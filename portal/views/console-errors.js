@@ -7,7 +7,7 @@
  * @typedef {{ id: number, state: string, rate: number, matched: number, planned: number, queued: number, askedBy: string, askedAt: string,
  *   filter: Record<string, string> }} Replay
  */
-import { button, el, field } from '../dom.js';
+import { button, el, field, stackedRow } from '../dom.js';
 import { fill } from '../texts.js';
 import { post, table, tag, timeOf, wordOf } from './console-parts.js';
 
@@ -20,6 +20,8 @@ export async function errorsView(console) {
   const inbox = el('div', { class: 'stack' });
   const chosen = el('div', { class: 'stack' });
   const replays = el('div', { class: 'stack' });
+  const groupHeads = [t.source, t.why, t.position, t.count, t.lanes, t.since1, t.last, t.details];
+  const replayHeads = [t.number, t.what, t.state, t.progress, t.rate, t.by, t.details];
   await load();
   return [
     el('p', { class: 'lead' }, t.errorsLead),
@@ -45,7 +47,7 @@ export async function errorsView(console) {
         ? el('p', { class: 'empty' }, t.noErrors)
         : table({
             label: t.errors,
-            heads: [t.source, t.why, t.position, t.count, t.lanes, t.since1, t.last, t.details],
+            heads: groupHeads,
             rows: el('tbody', {}, ...body.errors.map(groupRow)),
             caption: el('caption', {}, fill(t.inbox, { quarantined: body.quarantined, held: body.held })),
           }),
@@ -55,7 +57,7 @@ export async function errorsView(console) {
         ? el('p', { class: 'empty' }, t.noReplays)
         : table({
             label: t.replays,
-            heads: [t.number, t.what, t.status, t.progress, t.rate, t.by, t.details],
+            heads: replayHeads,
             rows: el('tbody', {}, ...done.body.replays.map(replayRow)),
           }),
     );
@@ -65,9 +67,8 @@ export async function errorsView(console) {
   function groupRow(group) {
     const { source, step, code, position = '', reason, count, lanes, firstAt, lastAt } = group;
     const name = `${source} ${code} ${position}`;
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      groupHeads,
       el('th', { scope: 'row' }, source),
       el('td', {}, `${step} · ${reason}`),
       el('td', {}, position),
@@ -150,9 +151,8 @@ export async function errorsView(console) {
   /** @param {Replay} replay */
   function replayRow({ id, state, rate, planned, queued, askedBy, askedAt, filter }) {
     const isOpen = state === 'planning' || state === 'running';
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      replayHeads,
       el('th', { scope: 'row' }, String(id)),
       el(
         'td',

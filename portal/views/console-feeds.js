@@ -7,7 +7,7 @@
  * @typedef {{ name: string, kind: string, organization: string, facilities: string[], state: string }} Endpoint
  */
 import { alertTexts } from '../alert-texts.js';
-import { button, el, focusIn } from '../dom.js';
+import { button, el, focusIn, stackedRow } from '../dom.js';
 import { fill } from '../texts.js';
 import { table, tag, timeOf, wordOf } from './console-parts.js';
 import { silenceForm } from './console-silence.js';
@@ -28,6 +28,18 @@ export async function healthView(console) {
   const { rule } = alertTexts[language];
   const list = el('div', { class: 'stack' });
   const chosen = el('div', {});
+  const heads = [
+    t.source,
+    t.state,
+    t.last,
+    t.perMinute,
+    t.lag,
+    t.waiting,
+    t.held,
+    t.quarantined,
+    t.silentAt,
+    t.details,
+  ];
   await load();
   return [
     el('p', { class: 'lead' }, t.healthLead),
@@ -46,18 +58,6 @@ export async function healthView(console) {
     console.unsay();
     const seen =
       body.evaluatedAt === null ? t.neverEvaluated : fill(t.evaluated, { at: timeOf(language, body.evaluatedAt) });
-    const heads = [
-      t.source,
-      t.status,
-      t.last,
-      t.perMinute,
-      t.lag,
-      t.waiting,
-      t.held,
-      t.quarantined,
-      t.silentAt,
-      t.details,
-    ];
     list.replaceChildren(
       body.endpoints.length === 0
         ? el('p', { class: 'empty' }, t.noEndpoints)
@@ -81,9 +81,8 @@ export async function healthView(console) {
     const number = (/** @type {number} */ value) => el('td', { class: 'number' }, String(value));
     const instant = (/** @type {string | null} */ at) =>
       el('td', { class: 'number' }, at === null ? '' : timeOf(language, at));
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      heads,
       el('th', { scope: 'row' }, feed.endpoint, el('span', { class: 'minor' }, ` ${feed.kind}`)),
       el('td', {}, tag(wordOf(t, feed.status), colourOf(feed.status))),
       instant(feed.lastMessageAt),
@@ -117,6 +116,7 @@ export async function healthView(console) {
 /** @param {Console} console */
 export async function endpointsView(console) {
   const { t } = console;
+  const heads = [t.source, t.kind, t.organization, t.facility, t.state, t.details];
   const list = el('div', { class: 'stack' });
   await load();
   return [el('p', { class: 'lead' }, t.endpointsLead), list];
@@ -130,7 +130,7 @@ export async function endpointsView(console) {
         ? el('p', { class: 'empty' }, t.noEndpoints)
         : table({
             label: t.endpoints,
-            heads: [t.source, t.kind, t.organization, t.facility, t.status, t.details],
+            heads,
             rows: el('tbody', {}, ...body.endpoints.map(row)),
           }),
     );
@@ -139,9 +139,8 @@ export async function endpointsView(console) {
   /** @param {Endpoint} endpoint */
   function row({ name, kind, organization, facilities, state }) {
     const isOn = state === 'live' || state === 'testing';
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      heads,
       el('th', { scope: 'row' }, name),
       el('td', {}, kind),
       el('td', {}, organization),

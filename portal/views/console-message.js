@@ -4,7 +4,7 @@
  *
  * @typedef {import('./console-parts.js').Console} Console
  */
-import { button, el, field } from '../dom.js';
+import { button, el, field, stackedRow } from '../dom.js';
 import { fill } from '../texts.js';
 import { facts, post, table, timeOf, wordOf } from './console-parts.js';
 
@@ -34,10 +34,10 @@ export async function messageView(console, choice) {
 
   /** @param {readonly { at: string, event: string, step?: string, reason?: string, position?: string, replay?: number }[]} entries */
   function timeline(entries) {
+    const heads = [t.when, t.what, t.why];
     const rows = entries.map(({ at, event, step, reason, position, replay }) =>
-      el(
-        'tr',
-        {},
+      stackedRow(
+        heads,
         el('td', { class: 'number' }, timeOf(language, at)),
         // The head of a column is called so too.
         el('th', { scope: 'row' }, event === 'received' ? t.cameIn : wordOf(t, event)),
@@ -50,7 +50,7 @@ export async function messageView(console, choice) {
         ),
       ),
     );
-    return table({ label: t.timeline, heads: [t.when, t.what, t.why], rows: el('tbody', {}, ...rows) });
+    return table({ label: t.timeline, heads, rows: el('tbody', {}, ...rows) });
   }
 
   function contentParts() {
@@ -107,11 +107,12 @@ export async function messageView(console, choice) {
 
   /** @param {readonly { name: string, fields: Record<string, string> }[]} segments */
   function fieldsOf(segments) {
+    const heads = [t.position, t.value];
     const rows = segments.flatMap(({ fields }) =>
       Object.entries(fields).map(([position, text]) =>
-        el('tr', {}, el('th', { scope: 'row' }, position), el('td', {}, text)),
+        stackedRow(heads, el('th', { scope: 'row' }, position), el('td', {}, text)),
       ),
     );
-    return table({ label: t.fields, heads: [t.position, t.value], rows: el('tbody', {}, ...rows) });
+    return table({ label: t.fields, heads, rows: el('tbody', {}, ...rows) });
   }
 }

@@ -5,7 +5,7 @@
  * @typedef {{ id: number, controlId: string, source: string, status: string, receivedAt: string, processedAt?: string,
  *   type: string, attempts: number, step?: string, reason?: string, isConflict: boolean }} Message
  */
-import { button, el, field } from '../dom.js';
+import { button, el, field, stackedRow } from '../dom.js';
 import { fill } from '../texts.js';
 import { post, table, tag, timeOf, wordOf } from './console-parts.js';
 
@@ -37,6 +37,7 @@ export async function messagesView(console, choice) {
   source.value = choice['source'] ?? '';
   if (choice['status'] !== undefined) period.value = 'ever';
   const list = el('div', { class: 'stack' });
+  const heads = [t.received, t.source, t.controlId, t.type, t.status, t.why, t.details];
   const form = el(
     'form',
     {
@@ -84,7 +85,6 @@ export async function messagesView(console, choice) {
     const more = el('p', {});
     const count = el('caption', {});
     if (!(await page(undefined))) return list.replaceChildren();
-    const heads = [t.received, t.source, t.controlId, t.type, t.status, t.why, t.details];
     list.replaceChildren(
       rows.childElementCount === 0
         ? el('p', { class: 'empty' }, t.none)
@@ -119,9 +119,8 @@ export async function messagesView(console, choice) {
       message.attempts > 1 ? fill(t.attempts, { count: message.attempts }) : undefined,
       message.isConflict ? t.conflict : undefined,
     ].filter((note) => note !== undefined);
-    return el(
-      'tr',
-      {},
+    return stackedRow(
+      heads,
       el('td', { class: 'number' }, timeOf(language, receivedAt)),
       el('td', {}, message.source),
       el('th', { scope: 'row' }, message.controlId),

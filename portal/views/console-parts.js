@@ -15,7 +15,7 @@
  * @property {() => void} unsay
  * @property {(view: View, choice?: Choice) => void} go
  */
-import { el } from '../dom.js';
+import { el, stackedTable } from '../dom.js';
 
 /** @param {Console} console @param {string} path @param {object} body */
 export function post({ request }, path, body) {
@@ -38,13 +38,7 @@ export function table({ label, heads, rows, caption }) {
   return el(
     'div',
     { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label },
-    el(
-      'table',
-      {},
-      caption,
-      el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
-      rows,
-    ),
+    stackedTable({ heads, rows, ...(caption && { caption }) }),
   );
 }
 

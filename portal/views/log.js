@@ -7,12 +7,14 @@
 import { button, el, stackedRow, stackedTable } from '../dom.js';
 import { fromConsent, isInForce } from '../permission.js';
 import { fill } from '../texts.js';
-import { purposeText, recipientText, timeText, typeText } from '../words.js';
+import { actText, purposeText, recipientText, timeText, typeText } from '../words.js';
 import { oneEachRequest, readAccess } from './access.js';
 
 const pageSize = 100;
 /** What the hub does by its clock: it asks receivers to delete their copies, and erases. */
 const hubClient = 'hub-erasure';
+/** Who fails to sign in is known to nobody. */
+const stranger = 'unknown';
 /** Pages read at once in search of other people's accesses, when the patient's own fill the log. */
 const pagesAtOnceMax = 5;
 
@@ -70,23 +72,33 @@ export async function showLog(app, { withOwn = false } = {}) {
   /** @param {Access} access */
   function row(access) {
     const isHub = access.who === hubClient;
-    const who = access.isSelf ? t.you : isHub ? t.hubItself : recipientText(access.who, access.name, language);
+    const who = access.isSelf
+      ? t.you
+      : isHub
+        ? t.hubItself
+        : access.who === stranger
+          ? t.somebody
+          : recipientText(access.who, access.name, language);
     const [word, colour] = access.isFailed
       ? [t.failed, 'stop']
       : access.basis === 'break-glass'
         ? [t.broken, 'stop']
         : access.isAllowed
-          ? [t.saw, 'good']
-          : [t.nothing, ''];
+          ? [access.act === undefined ? t.saw : t.done, 'good']
+          : [access.act === undefined ? t.nothing : t.turnedAway, ''];
     const reason = reasonText(access);
     const canAllow =
-      !access.isSelf && !access.isAllowed && access.who.startsWith('Organization/') && !settled.has(access.who);
+      !access.isSelf &&
+      !access.isAllowed &&
+      access.act === undefined &&
+      access.who.startsWith('Organization/') &&
+      !settled.has(access.who);
     if (canAllow) settled.add(access.who);
     return stackedRow(
       heads,
       el('td', { class: 'number' }, timeText(access.recorded, language, t)),
       el('th', { scope: 'row' }, who),
-      el('td', {}, access.purpose !== undefined ? purposeText(access.purpose, t) : isHub ? '' : t.noPurpose),
+      el('td', {}, whyText(access)),
       el('td', {}, whatText(access)),
       el(
         'td',
@@ -102,8 +114,15 @@ export async function showLog(app, { withOwn = false } = {}) {
     );
   }
 
+  /** What is done beside the record is for itself. @param {Access} access */
+  function whyText({ purpose, act, who }) {
+    if (purpose !== undefined) return purposeText(purpose, t);
+    return act !== undefined || who === hubClient ? '' : t.noPurpose;
+  }
+
   /** @param {Access} access */
   function whatText(access) {
+    if (access.act !== undefined) return actText(access.act, language);
     const form = access.action === 'search' ? t.searched : access.action === 'read' ? t.read : t.wrote;
     return fill(form, { what: access.type === undefined ? t.everything : typeText(access.type, t) });
   }
@@ -113,7 +132,8 @@ export async function showLog(app, { withOwn = false } = {}) {
     if (access.basis === 'self') return t.bySelf;
     if (access.basis === 'proxy') return t.byProxy;
     if (access.basis === 'source') return t.bySource;
-    if (access.basis === 'break-glass') return fill(t.byEmergency, { reason: access.emergency ?? '' });
+    if (access.basis === 'break-glass') return fill(t.byEmergency, { reason: access.stated ?? '' });
+    if (access.act !== undefined) return access.stated ?? '';
     if (access.consent === undefined) return access.isAllowed || access.isFailed ? '' : t.byNobody;
     const consent = consents.get(access.consent);
     if (consent === undefined) return t.byConsentId;

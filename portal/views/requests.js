@@ -59,12 +59,6 @@ async function card(app, request) {
     { class: 'card' },
     el('div', {}, heading, el('span', { class: 'tag' }, timeText(request.meta?.lastUpdated, language, t))),
     el(
-      'div',
-      { class: 'actions' },
-      button(t.grant, () => app.attempt(grant), { class: 'primary', 'aria-describedby': heading.id }),
-      button(t.decline, () => app.attempt(decline), { class: 'stop', 'aria-describedby': heading.id }),
-    ),
-    el(
       'dl',
       { class: 'facts' },
       ...(words === undefined ? [] : [el('dt', {}, t.theySay), el('dd', {}, words)]),
@@ -72,6 +66,13 @@ async function card(app, request) {
       el('dd', {}, meaning),
     ),
     form,
+    // What is asked is read before it is answered.
+    el(
+      'div',
+      { class: 'actions' },
+      button(t.grant, () => app.attempt(grant), { class: 'primary', 'aria-describedby': heading.id }),
+      button(t.decline, () => app.attempt(decline), { class: 'stop', 'aria-describedby': heading.id }),
+    ),
   );
 
   function chosen() {

@@ -73,7 +73,7 @@ describe('alerts in the console', function () {
 
   it('what is wrong is said in a sentence, a trouble of many as one', async () => {
     await open('auditor');
-    await page.getByText('Somebody looked at').waitFor();
+    await page.getByText('Last checked:').waitFor();
     assert.deepEqual(await names(), ['Many are silent: 10.1.2.0/24', 'Many errors: er', 'Silent: icu', 'Silent: ward']);
     await card('Silent: ward').getByText('silent for 10 minutes at most').waitFor();
     await card('Many errors: er').getByText('Of 6 messages of a quarter of an hour 6 went into quarantine.').waitFor();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { actTexts } from '../../portal/act-texts.js';
 import { numberText, parseJson } from '../../portal/json.js';
 import { alertTexts } from '../../portal/alert-texts.js';
 import { consoleTexts } from '../../portal/console-texts.js';
@@ -19,7 +20,16 @@ import { chooseLanguage, fill, texts } from '../../portal/texts.js';
 import { kinds } from '../../portal/views/console-alerts.js';
 import { oneEachRequest, readAccess } from '../../portal/views/access.js';
 import type { Resource } from '../../portal/fhir.js';
-import { conceptText, interpretationText, nameText, rangeText, timeText, valueText } from '../../portal/words.js';
+import {
+  actText,
+  conceptText,
+  interpretationText,
+  nameText,
+  rangeText,
+  timeText,
+  valueText,
+} from '../../portal/words.js';
+import { kindOf, knownInteractions } from '../../src/access/audit/kinds.ts';
 import { compileRules, rulesOf } from '../../src/access/consent/rules.ts';
 import { isWithin } from '../../src/access/consent/within.ts';
 import { purposeBit } from '../../src/access/principal/purpose.ts';
@@ -224,6 +234,7 @@ describe('portal: FHIR in plain words', () => {
 describe('portal: an AuditEvent in plain words', () => {
   const event = {
     resourceType: 'AuditEvent',
+    type: { code: 'rest' },
     action: 'E',
     outcome: '0',
     outcomeDesc: '4 records (search-type), allowed by consent:c1/2',
@@ -241,6 +252,11 @@ describe('portal: an AuditEvent in plain words', () => {
     ],
   };
 
+  const asEvent = (interaction: string) => {
+    const { type, subtype } = kindOf(interaction);
+    return { type, subtype };
+  };
+
   it('says who, why, what and by which consent', () => {
     const access = readAccess(event, 'Patient/p1');
     assert.equal(access.who, 'Organization/ai-health-manager');
@@ -250,6 +266,31 @@ describe('portal: an AuditEvent in plain words', () => {
     assert.equal(access.consent, 'Consent/c1');
     assert.equal(access.isAllowed, true);
     assert.equal(access.isSelf, false);
+  });
+
+  it('given what was done beside the record, then it has a name of its own, and is no search of everything', () => {
+    const failed = { ...event, ...asEvent('login-failed'), outcome: '4', entity: event.entity.slice(0, 1) };
+    const { act } = readAccess(failed, 'Patient/p1');
+    assert.equal(act, 'login-failed');
+    assert.equal(actText('login-failed', 'en'), 'Tried to sign in as you');
+    assert.equal(readAccess({ ...event, ...asEvent('search-type') }, 'Patient/p1').act, undefined);
+    assert.equal(actText('proxy-confirm', 'en'), 'Used the hub');
+  });
+
+  it('each of them that a log of a patient has is named in each language', () => {
+    const ofNoPatient = ['unauthenticated', 'ops-view', 'ops-change', 'audit-export'];
+    const named = knownInteractions
+      .filter((name) => !ofNoPatient.includes(name))
+      .flatMap((name) => readAccess({ ...event, ...asEvent(name) }, 'Patient/p1').act ?? []);
+    assert.ok(named.length > 15);
+    for (const texts of Object.values(actTexts))
+      assert.deepEqual(Object.keys(texts).toSorted(), [...named, 'other'].toSorted());
+  });
+
+  it('given a reason in words, then it is told', () => {
+    const stated = { ...event, purposeOfEvent: [{ coding: [{ code: 'TREAT' }] }, { text: 'ticket 4711' }] };
+    assert.equal(readAccess(stated, 'Patient/p1').stated, 'ticket 4711');
+    assert.equal(readAccess(event, 'Patient/p1').stated, undefined);
   });
 
   it('given outcome 4, then nothing was shown', () => {
