@@ -22,6 +22,7 @@ import {
 import { filterNames, filterOf, instantOf, numberOf, queryOf } from './ops-filter.ts';
 import { idOf, json, readObject, type OpsRoute } from './ops-route.ts';
 import type { Answer } from './respond.ts';
+import { assertEndpoint } from '../ingest/registry/versions.ts';
 
 export interface MessageService {
   readonly database: Database;
@@ -66,6 +67,7 @@ export function messageRoutes(service: MessageService): readonly OpsRoute[] {
 /** As JSON a page; as NDJSON every message that matches, written as fast as the caller reads. */
 async function answerMessages(database: Tx, request: Request, query: URLSearchParams): Promise<Answer> {
   const filter = filterOf(query, pageNames);
+  await assertEndpoint(database, filter.source);
   const after = numberOf(query, 'after', 0);
   if ((request.headers.accept ?? '').includes('application/x-ndjson')) {
     const pages = everyMessage(database, filter, after);
@@ -97,6 +99,7 @@ async function search({ database, mark }: MessageService, request: Request): Pro
   const { identifier, ...rest } = body;
   const query = queryOf(rest);
   const filter = filterOf(query, pageNames);
+  await assertEndpoint(database, filter.source);
   if (identifier === undefined) return answerPage(database, filter, query);
   const isText = typeof identifier === 'string';
   if (!isText || identifier.length < identifierChars.min || identifier.length > identifierChars.max) {

@@ -8,6 +8,7 @@ import { verifyAudit, type AuditReport } from '../access/audit/verify.ts';
 import { addressesOf, readConfig, type Config } from '../config.ts';
 import { Problem } from '../fhir/problem.ts';
 import { operatorHere, instantOf, printLine, withDatabase } from './database.ts';
+import { assertReadable } from './files.ts';
 
 export interface VerifyCommandOptions {
   readonly since?: string;
@@ -21,6 +22,8 @@ export async function runAuditVerify(options: VerifyCommandOptions, environment:
   const config = readConfig(environment);
   const keys = await keysOf(config, options.keys);
   const since = options.since === undefined ? {} : { since: instantOf(options.since, '--since') };
+  // One that is named and not there would leave the table to vouch for itself.
+  if (options.statements !== undefined) assertReadable(options.statements);
   await withDatabase(environment, async (database) => {
     const report = await verifyAudit(database, { keys, file: options.statements ?? config.auditStatements, ...since });
     for (const line of options.json === true ? [JSON.stringify(report)] : linesOf(report)) console.log(line);

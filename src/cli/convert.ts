@@ -12,6 +12,7 @@ import {
 } from '../hub/conversion.ts';
 import { toBundle } from '../mapping/bundle.ts';
 import type { Maps } from '../mapping/maps.ts';
+import { unknownEndpoint } from '../ingest/registry/versions.ts';
 
 export interface ConvertOptions {
   readonly endpoint?: string;
@@ -83,7 +84,7 @@ async function findSource(name: string, maps: Maps, environment: NodeJS.ProcessE
       maps.assign(new Map([[name, await readOverlayText(storage.database, name)]]));
       return endpoint;
     }
-    throw new Problem('not-found', `there is no endpoint named ${name}`, { hint: 'List them: hub endpoint list' });
+    throw unknownEndpoint(name);
   } finally {
     await storage.close();
   }

@@ -7,6 +7,7 @@ import { deviceEndpoint, openDeviceIntake } from '../hub/devices.ts';
 import { openStorage } from '../hub/storage.ts';
 import { openRegistry } from '../ingest/endpoint.ts';
 import { openDoor } from '../ingest/ingest.ts';
+import { assertReadable } from './files.ts';
 
 export interface ImportOptions {
   readonly endpoint: string;
@@ -30,6 +31,7 @@ export async function runDeviceImport(
       hint: 'export.xml of Apple Health, or .json with data points of Open mHealth.',
     });
   }
+  assertReadable(file);
   const storage = await openStorage(readConfig(environment));
   const registry = await openRegistry(storage.database);
   const door = openDoor({ registry, database: storage.database });

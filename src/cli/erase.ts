@@ -59,7 +59,9 @@ async function requireRecord(tx: Tx, patients: readonly string[]): Promise<void>
   const visible = everything('whether there is anything to erase');
   const keys = patients.map((id) => ({ type: 'Patient', id }));
   if ((await readRows(tx, visible, keys)).length > 0 || (await countRecords(tx, visible, patients)) > 0) return;
-  throw new Problem('not-found', 'the hub holds nothing of this Patient', { hint: 'hub erase Patient/ID' });
+  throw new Problem('not-found', 'the hub holds nothing of this Patient', {
+    hint: 'Give the id that the hub has for them: Patient?identifier=SYSTEM|VALUE finds it.',
+  });
 }
 
 export async function runHoldAdd(

@@ -5,9 +5,11 @@ import { isBatch, splitMessages, type ConversionSource } from '../hub/conversion
 import { sampleMax } from '../ingest/archive.ts';
 import { sampleOf } from '../hub/maps.ts';
 import type { Sample } from '../mapping/compare.ts';
+import { assertReadable } from './files.ts';
 
 /** Every file below the folder that holds messages; what is none is passed over. */
 export function* samplesIn(folder: string, source: ConversionSource): Generator<Sample> {
+  assertReadable(folder);
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   for (const file of files.slice(0, sampleMax)) {
     const path = join(file.parentPath, file.name);

@@ -2,7 +2,6 @@
  * `hub map ...`: overlays checked, compared, explained, applied and taken back. Nothing but `apply` and `rollback` changes
  * anything; a running hub follows them with the next message it picks.
  */
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename } from 'node:path';
 import { readConfig } from '../config.ts';
@@ -12,6 +11,7 @@ import { contextOf, noSource, openShippedMaps, readText, type ConversionSource }
 import { storedSamples } from '../hub/maps.ts';
 import { openStorage } from '../hub/storage.ts';
 import { findEndpoint } from '../ingest/endpoint.ts';
+import { unknownEndpoint } from '../ingest/registry/versions.ts';
 import { applyOverlay, listMapVersions, readOverlayText, rollBack } from '../ingest/overlays.ts';
 import { checkOverlay } from '../mapping/tables/check.ts';
 import { compareResults, compareTables } from '../mapping/compare.ts';
@@ -21,13 +21,14 @@ import { shippedOverlay } from '../mapping/tables/overlay.ts';
 import { overlaySchema } from '../mapping/tables/schema.ts';
 import type { Partner } from '../mapping/table.ts';
 import { describeComparison, describeExplanation, describeTables } from './map-text.ts';
+import { bytesOf, textOf } from './files.ts';
 import { samplesIn } from './map-samples.ts';
 
 type Environment = NodeJS.ProcessEnv;
 
 /** `hub map check FILE`: every error with file and line; ends with 1 when there is one. */
 export function runMapCheck(file: string): void {
-  const findings = checkOverlay(openShippedMaps(), readFile(file), file);
+  const findings = checkOverlay(openShippedMaps(), textOf(file), file);
   for (const { at, message } of findings) console.log(`${at}: ${message}`);
   if (findings.length === 0) console.log(`${file}: no errors`);
   else process.exitCode = 1;
@@ -84,7 +85,7 @@ export interface ExplainOptions {
 export async function runMapExplain(file: string, options: ExplainOptions, environment: Environment): Promise<void> {
   const { endpoint, overlay, json } = options;
   const maps = openShippedMaps();
-  const bytes = readFileSync(file);
+  const bytes = bytesOf(file);
   const explain = (source: ConversionSource, partner: Partner | undefined): void => {
     const found = explainMessage(sourceOf(maps.library, partner), readText(bytes, source), contextOf(source));
     console.log(json === true ? JSON.stringify(found) : describeExplanation(found));
@@ -105,7 +106,7 @@ export interface ApplyOptions {
 /** `hub map apply FILE --endpoint NAME`: in force with the next message. */
 export async function runMapApply(file: string, options: ApplyOptions, environment: Environment): Promise<void> {
   const maps = openShippedMaps();
-  const text = readFile(file);
+  const text = textOf(file);
   const findings = checkOverlay(maps, text, basename(file));
   if (findings.length > 0) {
     for (const { at, message } of findings) process.stderr.write(`${at}: ${message}\n`);
@@ -161,18 +162,10 @@ function signature({ note, by }: { note?: string; by?: string }): { note?: strin
   return { note, by: by ?? userInfo().username, at: new Date() };
 }
 
-function readFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Problem('not-found', `${file} cannot be read`, { cause });
-  }
-}
-
 /** `shipped` is the base map alone. */
 function overlayIn(file: string): Partner {
   if (file === 'shipped') return { id: 'shipped', endpoints: [], changes: [], at: 'shipped:1' };
-  return parseOverlay(readFile(file), file);
+  return parseOverlay(textOf(file), file);
 }
 
 async function overlayAt(database: Database, maps: Maps, endpoint: string): Promise<Partner | undefined> {
@@ -183,7 +176,7 @@ async function overlayAt(database: Database, maps: Maps, endpoint: string): Prom
 async function sourceNamed(database: Database, name: string): Promise<ConversionSource> {
   const endpoint = await findEndpoint(database, name);
   if (endpoint !== undefined) return endpoint;
-  throw new Problem('not-found', `there is no endpoint named ${name}`, { hint: 'List them: hub endpoint list' });
+  throw unknownEndpoint(name);
 }
 
 async function withDatabase(environment: Environment, work: (database: Database) => Promise<void>): Promise<void> {

@@ -10,6 +10,7 @@ import type { Definition } from '../fhir/profile/library.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { addPackage, listPackages, removePackage, type Package } from '../store/profiles.ts';
 import { print, withDatabase } from './database.ts';
+import { assertReadable } from './files.ts';
 
 export interface AddOptions {
   readonly name?: string;
@@ -53,6 +54,7 @@ interface File {
 
 /** A package, a directory of definitions (perhaps with a package.json), or one definition or Bundle of them. */
 export async function readSource(source: string): Promise<Package> {
+  assertReadable(source);
   const kind = await stat(source);
   const files = kind.isDirectory()
     ? await readDirectory(source)

@@ -8,6 +8,7 @@ import { askReplay } from '../ingest/replay/job.ts';
 import { previewReplay } from '../ingest/replay/preview.ts';
 import { findUnmapped } from '../ingest/unmapped.ts';
 import { parseStatus, type MessageFilter } from '../ingest/status.ts';
+import { assertEndpoint } from '../ingest/registry/versions.ts';
 
 export interface ReplayOptions {
   readonly source?: string;
@@ -32,6 +33,7 @@ export async function runReplay(options: ReplayOptions, environment: NodeJS.Proc
   const asked = readFilter({ ...options, source, all: options.all ?? (unmapped === undefined ? undefined : true) });
   const storage = await openStorage(readConfig(environment));
   try {
+    await assertEndpoint(storage.database, source);
     const filter =
       unmapped === undefined ? asked : { ...asked, unmapped: await findUnmapped(storage.database, unmapped, source) };
     if (preview === true) {

@@ -12,6 +12,7 @@ import type { Concept } from '../fhir/terminology.ts';
 import type { AnyResource } from '../fhir/types.ts';
 import { listLoaded, loadCodeList, loadResource, removeLoaded, type Loaded } from '../store/terminology/load.ts';
 import { print, withDatabase } from './database.ts';
+import { assertReadable } from './files.ts';
 
 export interface LoadOptions {
   readonly system?: string;
@@ -31,6 +32,7 @@ export async function runTerminologyLoad(
   options: LoadOptions,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
+  files.forEach(assertReadable);
   await withDatabase(environment, async (database) => {
     // A file is all or nothing.
     for (const file of files) print(await database.inTransaction((tx) => loadFile(tx, file, options)));

@@ -158,7 +158,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   }
   app.use((_request: Request, response: Response) => {
     const problem = new HttpProblem(404, 'not-supported', 'there is nothing at this path', {
-      hint: 'The FHIR base is /fhir/R4.',
+      hint: 'The FHIR base is /fhir/R4. People sign in at /portal, operators at /console.',
     });
     respond(response, answerOf(problem, false, ''));
   });

@@ -10,6 +10,7 @@ import type { Database, Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseOverlay, type Maps, type OverlayText } from '../mapping/maps.ts';
+import { unknownEndpoint } from './registry/versions.ts';
 
 /** An overlay is some hundred lines; the migration has the same bound. */
 export const overlayBytesMax = 1_048_576;
@@ -75,8 +76,15 @@ export async function rollBack(
       select o.hash, o.name, o.content
       from endpoint_map m left join overlay o on o.hash = m.overlay
       where m.endpoint_id = ${endpoint.id} and m.version = ${wanted}`);
+    if (wanted < 0) {
+      throw new Problem('business-rule', `nothing was in force at ${name} before the map as shipped`, {
+        hint: `List its versions: hub map history --endpoint ${name}, and choose one: --to N`,
+      });
+    }
     if (row === undefined)
-      throw new Problem('not-found', `${name} has no map version ${wanted}`, { hint: 'List them: hub map history' });
+      throw new Problem('not-found', `${name} has no map version ${wanted}`, {
+        hint: `List them: hub map history --endpoint ${name}`,
+      });
     const compiled = row.content === null ? undefined : maps.compile(parseOverlay(row.content, row.name ?? 'overlay'));
     return {
       hash: row.hash ?? undefined,
@@ -152,7 +160,7 @@ async function endpointsNamed(tx: Tx, names: readonly string[]): Promise<KnownEn
   );
   const missing = wanted.find((name) => !found.some((endpoint) => endpoint.name === name));
   if (missing === undefined) return found;
-  throw new Problem('not-found', `there is no endpoint named ${missing}`, { hint: 'List them: hub endpoint list' });
+  throw unknownEndpoint(missing);
 }
 
 async function storeOverlay(tx: Tx, { name, text }: { name: string; text: string }): Promise<string> {
@@ -213,7 +221,9 @@ export async function readOverlayText(db: Tx, endpoint: string, version?: number
     where e.name = ${endpoint} and (${version ?? null}::int is null or m.version = ${version ?? null})
     order by m.version desc limit 1`);
   if (row === undefined && version !== undefined)
-    throw new Problem('not-found', `${endpoint} has no map version ${version}`, { hint: 'List them: hub map history' });
+    throw new Problem('not-found', `${endpoint} has no map version ${version}`, {
+      hint: `List them: hub map history --endpoint ${endpoint}`,
+    });
   return row === undefined || row.hash === null
     ? undefined
     : { hash: row.hash, name: row.name ?? '', text: row.content ?? '' };

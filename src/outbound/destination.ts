@@ -68,7 +68,9 @@ export async function addDestination(db: Tx, wanted: NewDestination): Promise<De
     on conflict (name) do nothing
     returning *`);
   if (row !== undefined) return toDestination(row);
-  throw new Problem('conflict', `an endpoint named ${wanted.name} exists`, { hint: 'Choose another name.' });
+  throw new Problem('conflict', `an endpoint named ${wanted.name} exists`, {
+    hint: `Choose another name, or change it: hub endpoint set ${wanted.name}`,
+  });
 }
 
 export async function listDestinations(db: Tx): Promise<Destination[]> {

@@ -1,13 +1,13 @@
 /** How the sources are doing, for people: as the last round of the watch found it. Names, numbers and times; never content. */
 import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
-import { Problem } from '../fhir/problem.ts';
 import type { Endpoint } from '../ingest/contract.ts';
 import { listEndpoints } from '../ingest/endpoint.ts';
 import { readFeeds } from './feed-rows.ts';
 import { newFeed, receivedIn, silenceOf, type Feed } from './feed.ts';
 import { readProgress } from './gather.ts';
 import { skewOf } from './clock.ts';
+import { unknownEndpoint } from '../ingest/registry/versions.ts';
 
 /**
  * - `ok`; `new`: nothing came yet; `learning`: it comes, and its rhythm is not known yet.
@@ -52,7 +52,7 @@ export interface Health {
 export async function readHealth(db: Tx, now: Date, name?: string): Promise<Health> {
   const [endpoints, feeds, progress] = await Promise.all([listEndpoints(db), readFeeds(db), readProgress(db)]);
   const wanted = name === undefined ? endpoints : endpoints.filter((endpoint) => endpoint.name === name);
-  if (name !== undefined && wanted.length === 0) throw new Problem('not-found', `there is no endpoint named ${name}`);
+  if (name !== undefined && wanted.length === 0) throw unknownEndpoint(name);
   return {
     evaluatedAt: progress.evaluatedAt?.toISOString() ?? null,
     endpoints: wanted.map((endpoint) => healthOf(endpoint, feeds.get(endpoint.id) ?? newFeed(endpoint.id, now), now)),
@@ -113,5 +113,5 @@ export async function allowSilence(db: Tx, name: string, seconds: number | undef
     select id, ${hour}, ${minute}, ${received}::int[], ${seconds ?? null}::int from endpoint where name = ${name}
     on conflict (endpoint_id) do update set silence_seconds = excluded.silence_seconds
     returning endpoint_id`);
-  if (rows.length === 0) throw new Problem('not-found', `there is no endpoint named ${name}`);
+  if (rows.length === 0) throw unknownEndpoint(name);
 }

@@ -141,7 +141,9 @@ describe('commands beside a running hub', function () {
     const added = await runHub(args, { env });
     assert.deepEqual([added.code, added.stderr], [0, '']);
     assert.equal(await send(message('B-1')), 'CA');
-    assert.equal((await runHub(args, { env })).code, 1, 'a name is given once');
+    const again = await runHub(args, { env });
+    assert.equal(again.code, 1, 'a name is given once');
+    assert.match(again.stderr, /hub endpoint set a/);
     const listed = await runHub(['endpoint', 'list'], { env });
     assert.equal((JSON.parse(listed.stdout) as { name: string }).name, 'a');
   });
@@ -151,6 +153,27 @@ describe('commands beside a running hub', function () {
     assert.match((await runHub(args, { env })).stderr, /kind is not valid/);
     assert.match((await runHub(['endpoint', 'add', 'b'], { env })).stderr, /required option '--kind <kind>'/);
   });
+
+  const gone = join('no', 'such', 'file');
+  for (const [args, said] of [
+    ['messages --source typo', /no endpoint named typo\nList them: hub endpoint list/],
+    ['unmapped --endpoint typo', /no endpoint named typo/],
+    ['replay --source typo --preview', /no endpoint named typo/],
+    ['endpoint health typo', /no endpoint named typo\nList them: hub endpoint list/],
+    [`map explain ${gone}`, /file cannot be read/],
+    [`map diff shipped --endpoint a --messages ${gone}`, /file cannot be read/],
+    [`profile add ${gone}.tgz`, /file\.tgz cannot be read/],
+    [`terminology load ${gone}.json`, /file\.json cannot be read/],
+    [`device import ${gone}.json --endpoint a --patient p`, /file\.json cannot be read/],
+    [`audit verify --statements ${gone}`, /file cannot be read/],
+  ] as const) {
+    it(`given a name or a file that there is not, ${args} says so, and ends with 1`, async () => {
+      const { code, stderr } = await runHub(args.split(' '), { env });
+      assert.equal(code, 1);
+      assert.match(stderr, said);
+      assert.doesNotMatch(stderr, /^ +at /m);
+    });
+  }
 
   it('messages and replay: processed, and processed again', async () => {
     while ((await fates())[0] !== 'processed') await sleep(100);

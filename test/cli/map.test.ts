@@ -78,5 +78,8 @@ describe('hub map', function () {
 
     assert.equal((await hub(['map', 'rollback', '--endpoint', 'lakeside'])).code, 0);
     assert.equal(await cards(), 0);
+    const { code, stderr } = await hub(['map', 'rollback', '--endpoint', 'lakeside']);
+    assert.equal(code, 1);
+    assert.match(stderr, /nothing was in force at lakeside before.*\n.*hub map history --endpoint lakeside/);
   });
 });

@@ -1,9 +1,9 @@
 /** `hub endpoint test NAME message1.hl7 ...`: the onboarding check, for a person or as JSON; ends with 1 until what is needed is there. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Problem } from '../../fhir/problem.ts';
 import { openShippedMaps } from '../../hub/conversion.ts';
 import { checkOnboarding } from '../../hub/onboarding/check.ts';
+import { bytesOf } from '../files.ts';
 import { withRegistrar } from './registry.ts';
 import { describeReport } from './test-text.ts';
 
@@ -27,12 +27,4 @@ export async function runEndpointTest(
     console.log(json === true ? JSON.stringify(report) : describeReport(report, overlay));
     if (!report.readiness.isReady) process.exitCode = 1;
   });
-}
-
-function bytesOf(file: string): Buffer {
-  try {
-    return readFileSync(file === '-' ? 0 : file);
-  } catch (cause) {
-    throw new Problem('not-found', `${file} cannot be read`, { cause });
-  }
 }

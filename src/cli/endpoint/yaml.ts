@@ -1,8 +1,6 @@
 /** `hub endpoint export | import`: the registry as a file in git, there and back. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { stringify } from 'yaml';
-import { Problem } from '../../fhir/problem.ts';
 import { importEndpoints, planImport } from '../../ingest/registry/import.ts';
 import { exportEndpoints, openFile, readEntries } from '../../ingest/registry/yaml.ts';
 import {
@@ -14,6 +12,7 @@ import {
 import { canonical } from '../../hub/outbound.ts';
 import { print, withDatabase } from '../database.ts';
 import type { EndpointOptions } from './options.ts';
+import { textOf } from '../files.ts';
 import { withRegistrar } from './registry.ts';
 
 export async function runEndpointExport(names: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
@@ -39,12 +38,4 @@ export async function runEndpointImport(
     print(await importEndpoints(database, entries, change));
     print(await importDestinations(database, destinations));
   });
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (cause) {
-    throw new Problem('not-found', `${file} cannot be read`, { cause });
-  }
 }

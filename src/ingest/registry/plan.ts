@@ -59,7 +59,9 @@ export function planNew(known: Known, wanted: NewEndpoint, options: PlanOptions)
 }
 
 export function taken(name: string): Problem {
-  return new Problem('conflict', `an endpoint named ${name} exists`, { hint: 'Choose another name.' });
+  return new Problem('conflict', `an endpoint named ${name} exists`, {
+    hint: `Choose another name, or change it: hub endpoint set ${name}`,
+  });
 }
 
 /** @throws Problem not-found, value, required, conflict, business-rule for a state that may not follow */

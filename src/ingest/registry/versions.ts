@@ -5,6 +5,7 @@ import { Problem } from '../../fhir/problem.ts';
 import type { Endpoint, EndpointState } from '../contract.ts';
 import { describe } from './description.ts';
 import type { Difference } from './difference.ts';
+import { findEndpoint } from './rows.ts';
 
 /** Who changes something, when, and why. */
 export interface Signature {
@@ -83,6 +84,11 @@ export async function listVersions(db: Tx, name: string): Promise<EndpointVersio
     changes: row.changes,
     description: row.description,
   }));
+}
+
+/** A mistyped name is not an endpoint of which there is nothing. @throws Problem not-found */
+export async function assertEndpoint(db: Tx, name: string | undefined): Promise<void> {
+  if (name !== undefined && (await findEndpoint(db, name)) === undefined) throw unknownEndpoint(name);
 }
 
 export function unknownEndpoint(name: string): Problem {
