@@ -1,72 +1,14 @@
-/** batch and transaction. @see https://hl7.org/fhir/R4/http.html#transaction */
+/** transaction. @see https://hl7.org/fhir/R4/http.html#transaction */
 import assert from 'node:assert/strict';
-import { entriesMax } from '../../src/api/bundle/entry.ts';
-import { bodyBytesMax } from '../../src/api/incoming.ts';
 import { conditionsMax } from '../../src/api/bundle/rewrite.ts';
 import { sql } from '../../src/db/sql.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';
-import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
-
-type Json = Record<string, any>; // eslint-disable-line typescript/no-explicit-any
+import { givenBundles, type Json } from './given-bundles.ts';
 
 describe('http.html#transaction', () => {
-  let hub: GivenHub;
-  let hospital: string;
-  let other: string;
-  before(async () => {
-    hub = await givenHub();
-    hospital = await hub.token('hospital');
-    other = await hub.token('hospital', { organization: 'Organization/other' });
-  });
-  after(() => hub.close());
-
-  const send = (
-    type: string,
-    entry: object[],
-    token = hospital,
-    headers: Record<string, string> = {},
-  ): Promise<HubResponse> =>
-    hub.send('POST', '/fhir/R4', token, { body: { resourceType: 'Bundle', type, entry }, headers });
-  const transact = (...entry: object[]): Promise<HubResponse> => send('transaction', entry);
-  const get = (path: string, token = hospital): Promise<HubResponse> => hub.send('GET', path, token);
-  const create = async (resource: object, token = hospital): Promise<string> => {
-    const { resourceType } = resource as { resourceType: string };
-    const response = await hub.send('POST', resourceType, token, { body: resource });
-    assert.equal(response.status, 201, response.text);
-    return response.json['id'] as string;
-  };
-  const post = (resource: object, more: object = {}, fullUrl?: string): object => ({
-    ...(fullUrl === undefined ? {} : { fullUrl }),
-    resource,
-    request: { method: 'POST', url: (resource as { resourceType: string }).resourceType, ...more },
-  });
-  const put = (resource: Json, more: object = {}, fullUrl?: string): object => ({
-    ...(fullUrl === undefined ? {} : { fullUrl }),
-    resource,
-    request: { method: 'PUT', url: `${resource['resourceType']}/${resource['id']}`, ...more },
-  });
-  const remove = (url: string, more: object = {}): object => ({ request: { method: 'DELETE', url, ...more } });
-  const read = (url: string, more: object = {}): object => ({ request: { method: 'GET', url, ...more } });
-  const entries = (response: HubResponse): Json[] => {
-    assert.equal(response.status, 200, response.text);
-    return response.json['entry'] as Json[];
-  };
-  const statuses = (response: HubResponse): string[] =>
-    entries(response).map(({ response: { status } }) => (status as string).slice(0, 3));
-
-  let values = 0;
-  const identified = (value = `t-${++values}`): { body: Json; query: string; value: string } => ({
-    body: { ...given.patient(), identifier: [{ system: 'urn:t', value }] },
-    query: `identifier=urn:t|${value}`,
-    value,
-  });
-  const uuid = (n: number): string => `urn:uuid:00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
-  const about = (reference: string, more: object = {}): Json => ({
-    ...given.observation({ patient: 'x' }),
-    subject: { reference },
-    ...more,
-  });
+  const { world, about, create, entries, get, identified, post, put, read, remove, send, statuses, transact, uuid } =
+    givenBundles();
 
   describe('the answer (bundle.html#transaction-response)', () => {
     it('has an entry for each, in order: status, location, etag, lastModified, the resource', async () => {
@@ -86,7 +28,9 @@ describe('http.html#transaction', () => {
       ['OperationOutcome', 'outcome'],
     ] as const) {
       it(`Prefer: return=${wanted} holds for each entry`, async () => {
-        const response = await send('transaction', [post(given.patient())], hospital, { prefer: `return=${wanted}` });
+        const response = await send('transaction', [post(given.patient())], world.hospital, {
+          prefer: `return=${wanted}`,
+        });
         const [entry] = entries(response);
         assert.equal(entry?.['resource'] !== undefined, part === 'resource');
         assert.equal(entry?.['response'].outcome !== undefined, part === 'outcome');
@@ -94,7 +38,7 @@ describe('http.html#transaction', () => {
     }
 
     it('an empty transaction is answered with an empty Bundle', async () => {
-      const response = await hub.send('POST', '/fhir/R4/', hospital, {
+      const response = await world.hub.send('POST', '/fhir/R4/', world.hospital, {
         body: { resourceType: 'Bundle', type: 'transaction' },
       });
       assert.deepEqual(response.json, { resourceType: 'Bundle', type: 'transaction-response' });
@@ -305,7 +249,7 @@ describe('http.html#transaction', () => {
         'a match that the caller may not see, as if there were none (LEAKS 23)',
         async () => {
           const { body, query } = identified();
-          await create(body, other);
+          await create(body, world.other);
           return `Patient?${query}`;
         },
         412,
@@ -323,14 +267,14 @@ describe('http.html#transaction', () => {
 
     it('what another wrote is found when consent lets the caller see it, and the patient’s log has the search', async () => {
       const { body, value } = identified();
-      const patient = await create(body, other);
+      const patient = await create(body, world.other);
       const encounter = {
         ...given.encounter({ patient, start: '2026-01-01' }),
         identifier: [{ system: 'urn:e', value }],
       };
-      const id = await create(encounter, other);
-      const self = await hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
-      await hub.send('POST', 'Consent', self, { body: givenConsent(patient, 'Organization/hospital') });
+      const id = await create(encounter, world.other);
+      const self = await world.hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
+      await world.hub.send('POST', 'Consent', self, { body: givenConsent(patient, 'Organization/hospital') });
       const own = await create(given.patient());
       const reference = `Encounter?identifier=urn:e|${value}`;
       const answer = await transact(post(about(`Patient/${own}`, { encounter: { reference } })));
@@ -354,7 +298,9 @@ describe('http.html#transaction', () => {
     });
 
     it('outside of a transaction they are no references', async () => {
-      const response = await hub.send('POST', 'Observation', hospital, { body: about('Patient?identifier=x') });
+      const response = await world.hub.send('POST', 'Observation', world.hospital, {
+        body: about('Patient?identifier=x'),
+      });
       assert.equal(response.status, 422);
     });
   });
@@ -455,8 +401,8 @@ describe('http.html#transaction', () => {
   describe('what follows a write follows in the same transaction', () => {
     it('the rules of a Consent', async () => {
       const patient = await create(given.patient());
-      const self = await hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
-      const ai = await hub.token('ai', { organization: 'Organization/assistant' });
+      const self = await world.hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
+      const ai = await world.hub.token('ai', { organization: 'Organization/assistant' });
       const response = await send('transaction', [post(givenConsent(patient, 'Organization/assistant'))], self);
       assert.deepEqual(statuses(response), ['201']);
       assert.equal((await get(`Patient/${patient}`, ai)).status, 200);
@@ -464,7 +410,7 @@ describe('http.html#transaction', () => {
 
     it('a Consent that cannot be enforced undoes all, and is named', async () => {
       const patient = await create(given.patient());
-      const self = await hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
+      const self = await world.hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
       const broken = givenConsent(patient, 'Organization/assistant', { actor: undefined });
       const response = await send(
         'transaction',
@@ -478,155 +424,14 @@ describe('http.html#transaction', () => {
 
     it('each entry is in the log of its patient, under its own interaction; a refused one too', async () => {
       const patient = await create(given.patient());
-      const self = await hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
+      const self = await world.hub.token('patient', { patient, fhirUser: `Patient/${patient}` });
       await transact(post(about(`Patient/${patient}`)), read(`Patient/${patient}`));
       const log = (await get('AuditEvent', self)).json['entry'] as Json[];
       const codes = log.map(({ resource }) => resource.subtype.at(-1).code as string);
       assert.ok(codes.filter((code) => code === 'create').length >= 2, codes.join());
-      await send('transaction', [read(`Patient/${patient}`)], other);
+      await send('transaction', [read(`Patient/${patient}`)], world.other);
       const after = (await get('AuditEvent', self)).json['entry'] as Json[];
       assert.ok(after.some(({ resource }) => resource.outcome === '4' && /other/.test(JSON.stringify(resource.agent))));
-    });
-  });
-
-  describe('batch', () => {
-    it('entries stand alone: each with its own status and outcome', async () => {
-      const id = await create(given.patient());
-      const response = await send('batch', [
-        post(given.patient()),
-        post({ ...given.patient(), gender: 'm' }),
-        read(`Patient/${id}`),
-        read('Patient/none'),
-        read(`Patient?_id=${id}`),
-        remove(`Patient/${id}`),
-        { request: { method: 'GET', url: 'Patient/x/y/z' } },
-        { request: { method: 'FETCH', url: 'Patient' } },
-        {},
-        read(`${hub.fhir}/Patient?_count=0`),
-        read('https://elsewhere.example/Patient/1'),
-      ]);
-      assert.equal(response.json['type'], 'batch-response');
-      const found = statuses(response);
-      // A batch has no order: the read may come before or after the deletion.
-      assert.ok(['200', '410'].includes(found[2] as string));
-      assert.deepEqual(
-        found.filter((_, index) => index !== 2),
-        ['201', '422', '404', '200', '204', '404', '400', '400', '200', '404'],
-      );
-      const invalid = entries(response)[1];
-      assert.equal(invalid?.['response'].outcome.issue[0].code, 'code-invalid');
-    });
-
-    it('a hidden row is an unknown one in an entry too (LEAKS 10, 21)', async () => {
-      const id = await create(given.patient());
-      const [hidden, unknown] = entries(await send('batch', [read(`Patient/${id}`), read('Patient/none')], other));
-      assert.deepEqual(hidden, unknown);
-    });
-
-    it('the address of another server is none here, whatever it ends with (LEAKS 10)', async () => {
-      const id = await create(given.patient());
-      const local = `Patient/${id}`;
-      const [, port] = /:(\d+)\//.exec(hub.fhir) ?? [];
-      const elsewhere = [
-        `https://elsewhere.example/fhir/R4/${local}`,
-        `http://elsewhere.example:${port}/fhir/R4/${local}`,
-        `//elsewhere.example/fhir/R4/${local}`,
-        `${hub.fhir}.elsewhere.example/${local}`,
-        `${hub.fhir.replace('://', '://elsewhere@')}/${local}`,
-        `${hub.fhir}/../R4/${local}`,
-        `${hub.url}/${local}`,
-      ];
-      const [own, relative, ...foreign] = statuses(
-        await send(
-          'batch',
-          [`${hub.fhir}/${local}`, local, ...elsewhere].map((url) => read(url)),
-        ),
-      );
-      assert.deepEqual([own, relative], ['200', '200']);
-      assert.deepEqual(
-        foreign,
-        elsewhere.map(() => '404'),
-      );
-      const written = await transact(remove(`https://elsewhere.example/fhir/R4/${local}`));
-      assert.equal(written.status, 404, written.text);
-      assert.equal((await get(local)).status, 200);
-    });
-
-    it('HEAD has no resource; operations and _history are reached by the same table', async () => {
-      const id = await create(given.patient());
-      const response = await send('batch', [
-        read(`Patient/${id}/_history/1`),
-        read(`Patient/${id}/$meta`),
-        read(`Patient/${id}/$everything`),
-        { request: { method: 'HEAD', url: `Patient/${id}` } },
-      ]);
-      assert.deepEqual(statuses(response), ['200', '200', '200', '200']);
-      assert.deepEqual(
-        [entries(response)[3]?.['resource'], entries(response)[3]?.['response'].etag],
-        [undefined, 'W/"1"'],
-      );
-      assert.equal(entries(response)[2]?.['resource'].resourceType, 'Bundle');
-    });
-
-    it('a Bundle holds no other', async () => {
-      const inner = { resource: { resourceType: 'Bundle', type: 'batch' }, request: { method: 'POST', url: '' } };
-      assert.deepEqual(statuses(await send('batch', [inner, { ...inner, request: { method: 'POST', url: '/' } }])), [
-        '400',
-        '400',
-      ]);
-    });
-  });
-
-  describe('borders', () => {
-    const refused: [string, unknown, number][] = [
-      ['no Bundle', given.patient(), 400],
-      ['a Bundle of another type', { resourceType: 'Bundle', type: 'collection' }, 400],
-      ['entries that are no list', { resourceType: 'Bundle', type: 'batch', entry: {} }, 400],
-      [
-        'more entries than the hub takes',
-        { resourceType: 'Bundle', type: 'batch', entry: Array.from({ length: entriesMax + 1 }, () => ({})) },
-        413,
-      ],
-      ['no JSON', '{', 400],
-    ];
-    for (const [title, body, status] of refused) {
-      it(`${title}: ${status}`, async () => {
-        assert.equal((await hub.send('POST', '/fhir/R4', hospital, { body })).status, status);
-      });
-    }
-
-    it('a Bundle may be longer than a resource', async () => {
-      const body = `${JSON.stringify({ resourceType: 'Bundle', type: 'transaction' })}${' '.repeat(bodyBytesMax)}`;
-      assert.equal((await hub.send('POST', '/fhir/R4', hospital, { body })).status, 200);
-    });
-
-    it('without a token nothing is read: 401', async () => {
-      assert.equal((await hub.send('POST', '/fhir/R4', undefined, { body: '{' })).status, 401);
-    });
-
-    it('an entry that should bring a resource and does not is named', async () => {
-      const response = await transact(post(given.patient()), { request: { method: 'POST', url: 'Patient' } });
-      assert.deepEqual([response.status, response.json['issue'][0].expression], [400, ['Bundle.entry[1].resource']]);
-    });
-
-    it('an entry needs its scope', async () => {
-      const reader = await hub.token('hospital', { scope: 'system/*.rs' });
-      assert.equal((await send('transaction', [post(given.patient())], reader)).status, 403);
-      assert.deepEqual(statuses(await send('batch', [post(given.patient())], reader)), ['403']);
-    });
-
-    it('the CapabilityStatement lists transaction and batch, and the forms of patch and conditions', async () => {
-      const { json } = await hub.send('GET', 'metadata', undefined);
-      const codes = json['rest'][0].interaction.map(({ code }: Json) => code as string);
-      assert.ok(codes.includes('transaction') && codes.includes('batch'), String(codes));
-      assert.deepEqual(json['patchFormat'], ['application/json-patch+json', 'application/fhir+json']);
-      const patient = json['rest'][0].resource.find(({ type }: Json) => type === 'Patient');
-      assert.deepEqual(
-        [patient.conditionalCreate, patient.conditionalUpdate, patient.conditionalDelete, patient.updateCreate],
-        [true, true, 'multiple', true],
-      );
-      const auditEvent = json['rest'][0].resource.find(({ type }: Json) => type === 'AuditEvent');
-      assert.deepEqual([auditEvent.conditionalCreate, auditEvent.conditionalDelete], [false, 'not-supported']);
     });
   });
 
@@ -655,7 +460,7 @@ describe('http.html#transaction', () => {
       let added = 0;
       for (const id of ids) added += (await get(`Patient/${id}`)).json['identifier'].length - 1;
       assert.equal(added, 64 * 3);
-      const [waited] = await hub.database.query<{ deadlocks: number }>(
+      const [waited] = await world.hub.database.query<{ deadlocks: number }>(
         sql`select deadlocks::int as deadlocks from pg_stat_database where datname = current_database()`,
       );
       assert.equal(waited?.deadlocks, 0, 'rows are locked in one order');

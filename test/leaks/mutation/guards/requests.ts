@@ -12,7 +12,7 @@ export const requests: readonly Guard[] = [
     file: 'src/api/bundle/entry.ts',
     from: "if (route.interaction.code === 'transaction') {",
     to: "if (route.interaction.code === 'batch') {",
-    tests: ['test/spec/http-transaction.test.ts'],
+    tests: ['test/spec/http-batch.test.ts'],
   },
   {
     leak: 10,
@@ -20,7 +20,7 @@ export const requests: readonly Guard[] = [
     file: 'src/api/bundle/entry.ts',
     from: 'url.startsWith(`${base}?`) ? url.slice(base.length) : url;',
     to: "url.startsWith(`${base}?`) ? url.slice(base.length) : url.replace(/^https?:\\/\\/[^/]+\\/fhir\\/R4/, '');",
-    tests: ['test/spec/http-transaction.test.ts'],
+    tests: ['test/spec/http-batch.test.ts'],
   },
   {
     leak: 10,
@@ -273,7 +273,7 @@ export const requests: readonly Guard[] = [
     file: 'src/api/bundle/entry.ts',
     from: 'if (entries.length > entriesMax) {',
     to: 'if (entries.length > 10 * entriesMax) {',
-    tests: ['test/spec/http-transaction.test.ts'],
+    tests: ['test/spec/http-batch.test.ts'],
   },
   {
     leak: 46,
