@@ -17,6 +17,9 @@ export interface VerifyCommandOptions {
   readonly json?: boolean;
 }
 
+/** One may be under way, or have failed: the log and a metric tell that. */
+const signingsMissedMax = 2;
+
 /** Ends with 1 when anything is not as it was written. */
 export async function runAuditVerify(options: VerifyCommandOptions, environment: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(environment);
@@ -25,7 +28,9 @@ export async function runAuditVerify(options: VerifyCommandOptions, environment:
   // One that is named and not there would leave the table to vouch for itself.
   if (options.statements !== undefined) assertReadable(options.statements);
   await withDatabase(environment, async (database) => {
-    const report = await verifyAudit(database, { keys, file: options.statements ?? config.auditStatements, ...since });
+    const file = options.statements ?? config.auditStatements;
+    const dueBefore = new Date(Date.now() - signingsMissedMax * config.auditSignSeconds * 1_000);
+    const report = await verifyAudit(database, { keys, file, dueBefore, ...since });
     for (const line of options.json === true ? [JSON.stringify(report)] : linesOf(report)) console.log(line);
     if (!report.isIntact) process.exitCode = 1;
   });
@@ -51,10 +56,10 @@ function* linesOf({ shards, statements, since, isIntact }: AuditReport): Generat
     yield `shard ${shard}: ${rows} rows, ${end}`;
     for (const { kind, text } of findings) yield `shard ${shard}: ${kind.toUpperCase()}: ${text}`;
   }
-  const { count, last } = statements;
+  const { count, filed, last } = statements;
   yield last === undefined
-    ? 'statements: none yet'
-    : `statements: ${count} signed, the last one ${last.number} of ${last.at}`;
+    ? 'statements: none'
+    : `statements: ${count} signed, ${filed} of them in the file, the last one ${last.number} of ${last.at}`;
   for (const { number, text } of statements.findings) yield `statement ${number}: ${text}`;
   const found = statements.findings.length + shards.reduce((sum, { findings }) => sum + findings.length, 0);
   yield isIntact ? 'The audit trail is intact.' : `The audit trail is NOT intact: ${found} found.`;

@@ -1,6 +1,6 @@
 /** The schedule of signed statements, the file beside the table, and the commands that check with them. */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openAudit } from '../../src/access/audit/audit.ts';
 import { raw } from '../../src/db/sql.ts';
@@ -47,7 +47,22 @@ describe('signed statements of the audit trail', () => {
     const whole = await runHub(['audit', 'verify', '--keys', keysFile], { env });
     assert.equal(whole.code, 0, whole.stdout + whole.stderr);
     assert.match(whole.stdout, /^shard 0: 2 rows, the chain holds and ends with row 2, \w{16}$/m);
-    assert.match(whole.stdout, /^statements: 2 signed, the last one 2 of 20/m);
+    assert.match(whole.stdout, /^statements: 2 signed, 2 of them in the file, the last one 2 of 20/m);
+
+    await rename(file, `${file}.away`);
+    const gone = await runHub(['audit', 'verify'], { env });
+    assert.equal(gone.code, 1, gone.stdout);
+    assert.match(gone.stdout, /^statements: 2 signed, 0 of them in the file/m);
+    await given.database.query(raw('create table taken as select * from audit_head'));
+    await given.database.query(raw('delete from audit_head'));
+    const unsigned = await runHub(['audit', 'verify'], { env });
+    assert.equal(unsigned.code, 0, 'nothing was to be signed yet');
+    await until('it was to be signed', async () => {
+      const { code, stdout } = await runHub(['audit', 'verify'], { env: { ...env, HUB_AUDIT_SIGN_SECONDS: '1' } });
+      return code === 1 && /^statement 1: is missing: the trail begins at 20/m.test(stdout);
+    });
+    await given.database.query(raw('insert into audit_head select * from taken'));
+    await rename(`${file}.away`, file);
 
     const at = new Date().toISOString();
     const exported = await runHub(['audit', 'export', '--until', at], { env });

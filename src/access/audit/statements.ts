@@ -11,9 +11,16 @@ export interface StatementFinding {
   readonly text: string;
 }
 
+/** One that can be believed. */
+export interface Believed {
+  readonly statement: Statement;
+  /** The file has it: not only who owns the database says so. */
+  readonly isFiled: boolean;
+}
+
 export interface StatementSources {
   readonly keys: readonly JWK[];
-  /** The file beside the table; one that is not there says nothing. */
+  /** The file beside the table; one that is not there has no statements. */
   readonly file?: string;
 }
 
@@ -24,7 +31,7 @@ export async function* readStatements(
   db: Tx,
   { keys, file }: StatementSources,
   findings: StatementFinding[],
-): AsyncGenerator<Statement> {
+): AsyncGenerator<Believed> {
   const read = openReader(keys);
   const filed = file === undefined ? undefined : linesOf(file, findings);
   let line = await filed?.next();
@@ -48,7 +55,7 @@ export async function* readStatements(
       if (number === before.number + 1 && content.previous !== before.digest) {
         findings.push({ number: before.number, text: `is another one than statement ${number} follows` });
       }
-      yield content;
+      yield { statement: content, isFiled: fromFile?.number === number };
     }
     before = { number, digest: digestOf(signed.statement) };
     if (fromTable?.number === number) row = await stored.next();

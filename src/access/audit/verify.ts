@@ -26,6 +26,8 @@ export interface AuditReport {
   readonly statements: {
     /** Those that can be believed. */
     readonly count: number;
+    /** Of these the file has so many. */
+    readonly filed: number;
     readonly last?: Pick<Statement, 'number' | 'at'>;
     readonly findings: readonly StatementFinding[];
   };
@@ -36,6 +38,8 @@ export interface AuditReport {
 export interface VerifyOptions extends StatementSources {
   /** Rows before the last statement up to then are taken as checked. */
   readonly since?: Date;
+  /** Rows of before then were to be signed by now; undefined: none had to be. */
+  readonly dueBefore?: Date;
 }
 
 interface End {
@@ -60,12 +64,12 @@ export async function verifyAudit(db: Tx, options: VerifyOptions = { keys: [] })
   const findings: StatementFinding[] = [];
   let since: Statement | undefined;
   let last: Statement | undefined;
-  let count = 0;
+  let [count, filed] = [0, 0];
   const walkStatement = async (statement: Statement): Promise<void> => {
     for (const [shard, seq, hash] of statement.heads) await compare(walkOf(shard), { seq, hash }, statement, last);
   };
   const sinceMs = options.since?.getTime() ?? Number.NEGATIVE_INFINITY;
-  for await (const statement of readStatements(db, options, findings)) {
+  for await (const { statement, isFiled } of readStatements(db, options, findings)) {
     if (Date.parse(statement.at) <= sinceMs) since = statement;
     else {
       if (since !== undefined && walks.size === 0) await begin(db, since, walkOf);
@@ -73,7 +77,9 @@ export async function verifyAudit(db: Tx, options: VerifyOptions = { keys: [] })
     }
     last = statement;
     count++;
+    if (isFiled) filed++;
   }
+  if (findings.length === 0) findings.push(...(await findUnproven(db, options, { count, filed })));
   if (since !== undefined && walks.size === 0) await begin(db, since, walkOf);
   for (const end of ends) await finish(walkOf(end.shard), end);
   await findStrangers(db, known, walkOf);
@@ -84,9 +90,29 @@ export async function verifyAudit(db: Tx, options: VerifyOptions = { keys: [] })
   return {
     isIntact: findings.length === 0 && shards.every((shard) => shard.findings.length === 0),
     shards: shards.toSorted((one, other) => one.shard - other.shard),
-    statements: { count, ...(last && { last: { number: last.number, at: last.at } }), findings },
+    statements: { count, filed, ...(last && { last: { number: last.number, at: last.at } }), findings },
     ...(since && { since: { number: since.number, at: since.at } }),
   };
+}
+
+/** A chain that holds proves nothing against who wrote all of it anew; nor does a statement that only the database has. */
+async function findUnproven(
+  db: Tx,
+  { file, dueBefore }: VerifyOptions,
+  { count, filed }: { readonly count: number; readonly filed: number },
+): Promise<StatementFinding[]> {
+  if (count > 0) {
+    if (file === undefined || filed > 0) return [];
+    return [
+      { number: 1, text: `and those up to ${count} are in the table and not in the file: it is gone, or another` },
+    ];
+  }
+  if (dueBefore === undefined) return [];
+  const [row] = await db.query<{ first: Date | null }>(sql`
+    select least((select min(at) from audit_event), (select min(at_from) from audit_block)) as first`);
+  const first = row?.first ?? undefined;
+  if (first === undefined || first >= dueBefore) return [];
+  return [{ number: 1, text: `is missing: the trail begins at ${first.toISOString()} and was to be signed since` }];
 }
 
 /** Walks begin where the statement says that the chains were, if they still are. */

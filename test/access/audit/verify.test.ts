@@ -2,7 +2,7 @@
  * Whoever may write to the tables is found out by the chain; whoever writes a whole chain anew, so that it holds, by what was signed.
  */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { appendToFile, signHeads } from '../../../src/access/audit/heads.ts';
 import { chainHash, genesis, rowText, storedColumns, type StoredRow } from '../../../src/access/audit/chain.ts';
@@ -289,6 +289,36 @@ describe('hub audit verify', () => {
     await database.query(raw('delete from audit_head where number = 1'));
     assert.match(JSON.stringify((await verify({ file: join(dataDir.path, 'none') })).statements.findings), /missing/);
   });
+
+  it('given a file that is gone, the table does not vouch for itself', async () => {
+    await write(1);
+    await sign('2026-02-01T00:00:00Z');
+    const { isIntact, statements } = await verify();
+    assert.deepEqual([isIntact, statements.count, statements.filed], [true, 1, 1]);
+    await rm(file);
+    const gone = await verify();
+    assert.deepEqual([gone.isIntact, gone.statements.count, gone.statements.filed], [false, 1, 0]);
+    assert.match(gone.statements.findings[0]?.text ?? '', /in the table and not in the file/);
+    await writeFile(file, '');
+    assert.equal((await verify()).isIntact, false, 'nor with one that was emptied');
+  });
+
+  for (const [form, before] of [
+    ['blocks', async () => {}],
+    ['rows', () => asOfBefore(database)],
+  ] as const) {
+    it(`given ${form} and no statement at all, a trail that was to be signed is not proven; one that was not yet is`, async () => {
+      assert.equal((await verify({ dueBefore: new Date(at + 1) })).isIntact, true, 'there is nothing to sign');
+      await write(2);
+      await before();
+      assert.equal((await verify({ dueBefore: new Date(at) })).isIntact, true);
+      const { isIntact, statements } = await verify({ dueBefore: new Date(at + 1) });
+      assert.equal(isIntact, false);
+      assert.match(statements.findings[0]?.text ?? '', /^is missing: the trail begins at 2026-01-02T03:04:05\.678Z/);
+      await sign('2026-02-01T00:00:00Z');
+      assert.equal((await verify({ dueBefore: new Date(at + 1) })).isIntact, true);
+    });
+  }
 
   it('given a file that was edited, its lines are not believed', async () => {
     await write(1);
