@@ -3,8 +3,7 @@ import { sql } from '../../src/db/sql.ts';
 import { openLeases } from '../../src/jobs/lease.ts';
 import { givenDatabase } from '../given.ts';
 
-describe('leases: workers that are gone', function () {
-  this.timeout(30_000);
+describe('leases: workers that are gone', () => {
   let world: Awaited<ReturnType<typeof givenDatabase>>;
   before(async () => void (world = await givenDatabase()));
   after(() => world.close());
