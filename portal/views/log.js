@@ -30,17 +30,18 @@ export async function showLog(app, { withOwn = false } = {}) {
   );
   const heads = [t.when, t.whoAsked, t.why, t.asked, t.outcome];
   const rows = el('tbody', {});
+  const table = el(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t.log },
+    stackedTable({ heads, rows, caption: el('caption', { class: 'hidden' }, t.log) }),
+  );
+  const nobody = el('p', { class: 'empty' }, t.noLog);
   const more = el('p', {});
   // Without a patient it is the log of all records that are this person's; the hub gives it newest first.
   await load(`AuditEvent?_count=${pageSize}`);
   const own = el('input', { type: 'checkbox', onchange: () => app.go('log', { withOwn: !withOwn }) });
   own.checked = withOwn;
-  return [
-    el('p', { class: 'lead' }, t.logLead),
-    el('label', { class: 'check' }, own, t.withOwn),
-    rows.childElementCount === 0 ? el('p', { class: 'empty' }, t.noLog) : table(),
-    more,
-  ];
+  return [el('p', { class: 'lead' }, t.logLead), el('label', { class: 'check' }, own, t.withOwn), table, nobody, more];
 
   /** @param {string} path */
   async function load(path) {
@@ -55,17 +56,11 @@ export async function showLog(app, { withOwn = false } = {}) {
       next = answer.next;
     }
     const following = next;
+    table.hidden = rows.childElementCount === 0;
+    // Known at the end of the log alone.
+    nobody.hidden = !table.hidden || following !== undefined;
     more.replaceChildren(
       ...(following === undefined ? [] : [button(t.more, () => app.attempt(() => load(following)))]),
-    );
-  }
-
-  function table() {
-    const caption = el('caption', { class: 'hidden' }, t.log);
-    return el(
-      'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t.log },
-      stackedTable({ heads, rows, caption }),
     );
   }
 

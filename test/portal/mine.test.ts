@@ -12,6 +12,7 @@ import { enrolOn, openBrowser } from '../api/login/given-browser.ts';
 import { given } from '../given.ts';
 import { givenConsent } from '../given-consent.ts';
 import { givenHub, type GivenHub } from '../given-hub.ts';
+import { givenSelf } from '../access/world.ts';
 import { givenPages, openContext, violations } from './browser.ts';
 
 describe('all of a record, in the portal', function () {
@@ -133,6 +134,19 @@ describe('all of a record, in the portal', function () {
       .getByRole('status')
       .getByText(/^Saved as my-record.ndjson \([\d.]+ kB\)/)
       .waitFor();
+  });
+
+  it('given pages of own visits, then who looked before them is shown once it is found, and nobody is said at the end alone', async () => {
+    const visit = { principal: givenSelf('p'), interaction: 'read', at: Date.now() };
+    // More than the pages that are read at once, and less than twice as many.
+    const visits = Array.from({ length: 600 }, () => ({ context: visit, patient: 'p', rows: 1 }));
+    await audit.record(visits.map((entry) => ({ ...entry, decidedBy: 'self', outcome: 'success' as const })));
+    await open('Who looked');
+    const [nobody, table] = [page.getByText('Nobody has asked'), page.getByRole('table', { name: 'Who looked' })];
+    assert.deepEqual([await nobody.isVisible(), await table.isVisible()], [false, false]);
+    await page.getByRole('button', { name: 'Show more' }).press('Enter');
+    await row('city').first().waitFor();
+    assert.deepEqual([await nobody.isVisible(), await table.isVisible()], [false, true]);
   });
 
   it('by keyboard alone: being forgotten is asked for, says what it takes, wants a yes, and is taken back', async () => {
