@@ -120,7 +120,7 @@ export function checkContentType(
   const isOurs = allowed.includes(type) && isOurVersion(parameters);
   if (isOurs && (charsets === 'any' || charset === 'utf-8' || charset === 'us-ascii')) return;
   throw new HttpProblem(415, 'not-supported', 'the media type of the body is not supported', {
-    hint: `Send ${allowed[0]}${charsets === 'any' ? '' : ' in UTF-8'}.`,
+    hint: `Send ${allowed.join(' or ')}${charsets === 'any' ? '' : ' in UTF-8'}.`,
   });
 }
 

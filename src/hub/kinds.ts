@@ -14,6 +14,14 @@ export function pullerOf(kind: EndpointKind): Puller | undefined {
   return pullers.find((puller) => puller.kind === kind);
 }
 
+/** @throws Problem value: `patients` says whether people send by themselves, and there is nothing else to say */
+function checkDeviceSettings(config: Readonly<Record<string, unknown>>): void {
+  const { patients, ...others } = config;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw wrongSetting(unknown, `only patients, ${sharedSettings.join(', ')}`);
+  if (patients !== undefined && typeof patients !== 'boolean') throw wrongSetting('patients', 'true or false');
+}
+
 export function kindRules(kind: EndpointKind): KindRules {
   const puller = pullerOf(kind);
   const byOthers = [...sharedSettings, ...(isPulled(kind) ? pullSettings : [])];
@@ -23,6 +31,7 @@ export function kindRules(kind: EndpointKind): KindRules {
       if (isPulled(kind)) readPullSettings(config);
       const own = without(config, byOthers);
       const [first] = Object.keys(own);
+      if (kind === 'device-http') checkDeviceSettings(own);
       if (isHl7(kind) && first !== undefined) throw wrongSetting(first, `only ${sharedSettings.join(', ')}`);
       puller?.readConfig(own);
       if (kind === 'fhir-push') checkPushSettings(own);

@@ -1,5 +1,8 @@
 /** POST /device: a person's watch, a vendor's scale; summed up by hour and day, whatever comes late, twice or corrected. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findEndpoint, listEndpoints } from '../../src/ingest/endpoint.ts';
 import { givenHub, type GivenHub, type HubResponse } from '../given-hub.ts';
@@ -185,15 +188,56 @@ describe('POST /device', function () {
   }
 
   it('a body that is none of the formats, and one that cannot be read: told so', async () => {
-    const { status } = await hub.send('POST', '/device/watch', anna, {
+    const { status, text } = await hub.send('POST', '/device/watch', anna, {
       body: 'x',
       headers: { 'content-type': 'text/plain' },
     });
     assert.equal(status, 415);
+    assert.match(text, /Send application\/xml or .* or application\/json or application\/fhir\+json in UTF-8/);
     const unread = await hub.send('POST', '/device/watch', anna, {
       body: { nothing: true },
       headers: { 'content-type': 'application/json' },
     });
     assert.deepEqual([unread.status, unread.json['issue'][0].code], [400, 'structure']);
+  });
+
+  it('a token that may not write: told which scope of its kind to ask for', async () => {
+    const person = await hub.token('patient', { fhirUser: 'Patient/anna', patient: 'anna', scope: 'patient/*.rs' });
+    const service = await hub.token('hospital', { scope: 'system/*.rs' });
+    for (const [token, scope] of [
+      [person, 'patient/Observation.c'],
+      [service, 'system/Observation.c'],
+    ] as const) {
+      const { status, json } = await upload(token, 'watch', []);
+      assert.deepEqual([status, json['issue'][0].details.text], [403, `Ask for a scope such as ${scope}.`]);
+    }
+  });
+
+  it('hub device import: a file of a Patient there is, and nothing of one there is not', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'device-'));
+    const file = join(folder, 'points.json');
+    await writeFile(file, JSON.stringify([heartRate('of-a-file', '2026-04-01T08:00:00+08:00', 66)]));
+    const importFor = (patient: string): ReturnType<typeof runHub> =>
+      runHub(['device', 'import', file, '--endpoint', 'watch', '--patient', patient], {
+        env: { DATABASE_URL: hub.databaseUrl },
+      });
+    const unknown = await importFor('nobody');
+    assert.deepEqual([unknown.code, unknown.stdout], [1, '']);
+    assert.match(unknown.stderr, /there is no such Patient \(--patient\)\n.*identifier=SYSTEM/);
+    const known = await importFor('Patient/anna');
+    assert.deepEqual([known.code, JSON.parse(known.stdout)], [0, { records: 1, received: 1, known: 0 }]);
+    await rm(folder, { recursive: true });
+  });
+
+  it('endpoint add: a setting that devices do not have, or that says neither true nor false, is refused', async () => {
+    for (const [setting, said] of [
+      ['patient=true', /the setting patient is not valid \(config\.patient\)\nGive only patients, title/],
+      ['patients=maybe', /the setting patients is not valid \(config\.patients\)\nGive true or false/],
+    ] as const) {
+      const args = ['endpoint', 'add', 'cuff', '--kind', 'device-http', '--organization', 'Organization/c'];
+      const { code, stderr } = await runHub([...args, '--set', setting], { env: { DATABASE_URL: hub.databaseUrl } });
+      assert.equal(code, 1);
+      assert.match(stderr, said);
+    }
   });
 });

@@ -158,7 +158,11 @@ describe('journey: a person is forgotten', () => {
     const asked = await operate('erase');
     assert.equal(asked.status, 200, asked.text);
     assert.ok((valueOf(asked, 'records') as number) > 3000);
-    assert.equal((await operate('erase', self, '?confirm=wrong')).status, 404);
+    const wrong = await operate('erase', self, '?confirm=wrong');
+    assert.deepEqual(
+      [wrong.status, wrong.json['issue'][0].details.text],
+      [409, 'Ask again: a confirmation is good for 60 minutes.'],
+    );
     const confirm = String(valueOf(asked, 'confirm'));
     const confirmed = await operate('erase', self, `?confirm=${confirm}`);
     assert.equal(valueOf(confirmed, 'state'), 'waiting');

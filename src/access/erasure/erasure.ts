@@ -87,7 +87,7 @@ export async function askErasure(tx: Tx, patients: readonly string[], requestedB
   return { confirm, until: row?.until as Date };
 }
 
-/** @throws Problem not-found unless this person asked with it, in time; conflict when one is under way */
+/** @throws Problem conflict unless this person asked with it, in time, and none is under way */
 export async function confirmErasure(tx: Tx, patients: readonly string[], confirm: string): Promise<Erasure> {
   await requireNone(tx, patients);
   const [row] = await tx.query<Erasure>(sql`
@@ -97,7 +97,7 @@ export async function confirmErasure(tx: Tx, patients: readonly string[], confir
       and due_at > statement_timestamp()
     returning ${columns}`);
   if (row !== undefined) return row;
-  throw new Problem('not-found', 'nothing was asked for that this would confirm', {
+  throw new Problem('conflict', 'nothing was asked for that this would confirm', {
     expression: 'confirm',
     hint: `Ask again: a confirmation is good for ${confirmMinutes} minutes.`,
   });

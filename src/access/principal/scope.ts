@@ -108,8 +108,9 @@ export function requireScopeOfAny(principal: Principal, types: readonly string[]
   );
   if (!isCovered) {
     const [type = '', ...others] = types;
+    const context = principal.self === undefined && principal.patient === undefined ? 'system' : 'patient';
     throw new Problem('forbidden', 'the scope of the token does not cover this interaction', {
-      hint: `Ask for a scope such as system/${typeCode(type) === undefined || others.length > 0 ? '*' : type}.${interaction}.`,
+      hint: `Ask for a scope such as ${context}/${typeCode(type) === undefined || others.length > 0 ? '*' : type}.${interaction}.`,
     });
   }
 }
