@@ -10,7 +10,8 @@ export type { Hl7Message, Hl7Segment, Hl7Value } from '../mapping/message.ts';
 /** How a source speaks, and who begins: `fhir-rest` and `fhir-bulk` are asked by the hub (`Puller`), the others come by themselves. */
 export type EndpointKind = Hl7Kind | PullKind | 'fhir-push' | 'device-http';
 export type Hl7Kind = 'hl7v2-mllp' | 'hl7v2-http' | 'hl7v2-folder';
-export type PullKind = 'fhir-rest' | 'fhir-bulk';
+export const pullKinds = ['fhir-rest', 'fhir-bulk'] as const;
+export type PullKind = (typeof pullKinds)[number];
 
 /**
  * - `draft`: being described; nothing comes in.

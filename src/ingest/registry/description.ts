@@ -4,15 +4,16 @@
  */
 import { isAbsolute } from 'node:path';
 import { Problem } from '../../fhir/problem.ts';
-import type {
-  AckMode,
-  BatchAck,
-  Endpoint,
-  EndpointKind,
-  EndpointState,
-  Hl7Kind,
-  PoisonPolicy,
-  PullKind,
+import {
+  pullKinds,
+  type AckMode,
+  type BatchAck,
+  type Endpoint,
+  type EndpointKind,
+  type EndpointState,
+  type Hl7Kind,
+  type PoisonPolicy,
+  type PullKind,
 } from '../contract.ts';
 import { states } from './states.ts';
 
@@ -52,7 +53,6 @@ export interface KindRules {
 export type Kinds = (kind: EndpointKind) => KindRules;
 
 export const hl7Kinds: readonly Hl7Kind[] = ['hl7v2-mllp', 'hl7v2-http', 'hl7v2-folder'];
-export const pullKinds: readonly PullKind[] = ['fhir-rest', 'fhir-bulk'];
 export const kinds: readonly EndpointKind[] = [...hl7Kinds, ...pullKinds, 'fhir-push', 'device-http'];
 export const ackModes: readonly AckMode[] = ['auto', 'original', 'enhanced'];
 export const batchAcks: readonly BatchAck[] = ['messages', 'batch'];
