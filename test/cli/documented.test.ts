@@ -47,6 +47,20 @@ function findUnknown(program: Command, written: string): string | undefined {
     .find((option) => !known.has(option));
 }
 
+/** What a reader's shell has without the page: the environment, and the hub's settings in it. */
+const isOfEnvironment = (name: string): boolean => ['EDITOR', 'DATABASE_URL'].includes(name) || name.startsWith('HUB_');
+
+/** @returns variables that an example uses and nothing above it on the page sets */
+function findUnset(text: string): string[] {
+  const examples = text.matchAll(/^```sh\n[^]*?^```|^ {4}\S.*$/gm);
+  return [...examples].flatMap(({ 0: example, index }) =>
+    [...example.matchAll(/(?<!\\)\$\{?([A-Z][A-Z_]+)\b/g)]
+      .filter((use) => !new RegExp(`\\b${use[1]}=`).test(text.slice(0, index + use.index)))
+      .map(([, name = '']) => name)
+      .filter((name) => !isOfEnvironment(name)),
+  );
+}
+
 describe('commands in the documents', () => {
   const program = buildProgram('');
 
@@ -59,6 +73,16 @@ describe('commands in the documents', () => {
           [],
         ));
   }
+
+  for (const page of pages)
+    it(`given ${page}, then what its examples use is set above on it`, () =>
+      assert.deepEqual(findUnset(readFileSync(join(root, page), 'utf8')), []));
+
+  it('given an example with a variable that is not set, or only below, then it is found', () => {
+    const text =
+      'As $THIS:\n\n    curl "$BASE/Patient/ID/\\$ERASE" -H "X: ${TOKEN}"\n\n```sh\nTOKEN=$(hub token)\nBASE=x\ncurl $BASE $TOKEN $HOME_OF\n```\n';
+    assert.deepEqual(findUnset(text), ['BASE', 'TOKEN', 'HOME_OF']);
+  });
 
   it('given a command or an option that is not there, then it is found', () => {
     const text =
