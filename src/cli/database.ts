@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import type { Principal } from '../access/principal/principal.ts';
 import { readConfig } from '../config.ts';
-import type { Database } from '../db.ts';
+import type { Database, Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
 import { openStorage } from '../hub/storage.ts';
+import { readRow } from '../store/read.ts';
+import { everything } from '../store/visibility.ts';
 
 export async function withDatabase(
   environment: NodeJS.ProcessEnv,
@@ -26,6 +28,16 @@ export function print(list: readonly object[]): void {
 /** A line as fast as it is read: of a list that may not fit in memory. */
 export async function printLine(text: string): Promise<void> {
   if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+}
+
+/** @throws Problem not-found when `--patient` names nobody */
+export async function requirePatient(database: Tx, id: string): Promise<void> {
+  const row = await readRow(database, everything('whether the operator names a Patient there is'), 'Patient', id);
+  if (row !== undefined && !row.isDeleted) return;
+  throw new Problem('not-found', 'there is no such Patient', {
+    expression: '--patient',
+    hint: 'Give the id that the hub has for them: Patient?identifier=SYSTEM|VALUE finds it.',
+  });
 }
 
 /** @throws Problem value */

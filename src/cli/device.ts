@@ -7,8 +7,7 @@ import { deviceEndpoint, openDeviceIntake } from '../hub/devices.ts';
 import { openStorage } from '../hub/storage.ts';
 import { openRegistry } from '../ingest/endpoint.ts';
 import { openDoor } from '../ingest/ingest.ts';
-import { readRow } from '../store/read.ts';
-import { everything } from '../store/visibility.ts';
+import { requirePatient } from './database.ts';
 import { assertReadable } from './files.ts';
 
 export interface ImportOptions {
@@ -45,13 +44,7 @@ export async function runDeviceImport(
       });
     }
     const patient = options.patient.replace(/^Patient\//, '');
-    const row = await readRow(storage.database, everything('whose measurements a file has'), 'Patient', patient);
-    if (row === undefined || row.isDeleted) {
-      throw new Problem('not-found', 'there is no such Patient', {
-        expression: '--patient',
-        hint: 'Give the id that the hub has for them: Patient?identifier=SYSTEM|VALUE finds it.',
-      });
-    }
+    await requirePatient(storage.database, patient);
     const { receive } = openDeviceIntake(door, registry, storage.database);
     const done = await receive({ endpoint, format, patient, isOwn: true, chunks: createReadStream(file) });
     console.log(JSON.stringify(done));

@@ -1,12 +1,15 @@
 /** `hub proxy list | confirm | refuse`: who may act for patients, and the operator's word on it. */
 import { confirmProxy, listProxies, refuseProxy } from '../access/proxy/record.ts';
 import { Problem } from '../fhir/problem.ts';
-import { withDatabase } from './database.ts';
+import { print, requirePatient, withDatabase } from './database.ts';
 
 export async function runProxyList(options: { patient?: string }, environment: NodeJS.ProcessEnv): Promise<void> {
   const patient = options.patient?.replace(/^Patient\//, '');
   await withDatabase(environment, async (database) => {
-    for (const row of await listProxies(database, { patient })) console.log(JSON.stringify(row));
+    const rows = await listProxies(database, { patient });
+    // A RelatedPerson may come before its Patient.
+    if (patient !== undefined && rows.length === 0) await requirePatient(database, patient);
+    print(rows);
   });
 }
 

@@ -166,6 +166,9 @@ describe('commands beside a running hub', function () {
     [`terminology load ${gone}.json`, /file\.json cannot be read/],
     [`device import ${gone}.json --endpoint a --patient p`, /file\.json cannot be read/],
     [`audit verify --statements ${gone}`, /file cannot be read/],
+    ['proxy list --patient typo', /there is no such Patient \(--patient\)\n.*identifier=SYSTEM/],
+    [`simulate check --ledger ${gone}`, /there is no such ledger/],
+    ['simulate check --ledger /dev/null', /the ledger is empty \(--ledger\)\n.*when it ends/],
   ] as const) {
     it(`given a name or a file that there is not, ${args} says so, and ends with 1`, async () => {
       const { code, stderr } = await runHub(args.split(' '), { env });

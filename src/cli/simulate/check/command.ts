@@ -1,7 +1,9 @@
 /** `hub simulate check`: compares the hub with a ledger; exits 1 when anything differs. */
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tx } from '../../../db.ts';
 import { sql } from '../../../db/sql.ts';
+import { Problem } from '../../../fhir/problem.ts';
 import { withDatabase } from '../../database.ts';
 import { numberOption } from '../numbers.ts';
 import { checkLedger } from './check.ts';
@@ -17,6 +19,14 @@ const lookAgainMs = 200;
 
 export async function runSimulateCheck(options: CheckOptions, environment: NodeJS.ProcessEnv): Promise<void> {
   const waitSeconds = numberOption(options.wait, '--wait', 0, waitSecondsMax);
+  // Of one that is not there the check itself tells.
+  const { size } = await stat(options.ledger).catch(() => ({ size: undefined }));
+  if (size === 0) {
+    throw new Problem('not-found', 'the ledger is empty', {
+      expression: '--ledger',
+      hint: 'hub simulate sources writes it when it ends: check it then.',
+    });
+  }
   await withDatabase(environment, async (database) => {
     await untilIdle(database, waitSeconds);
     const { findings, ...counts } = await checkLedger(database, options.ledger);
