@@ -1,5 +1,7 @@
 /** Which messages: by the parameters of a query, or by the members of a body with the same names. */
+import type { Tx } from '../db.ts';
 import { Problem } from '../fhir/problem.ts';
+import { assertEndpoint } from '../ingest/registry/versions.ts';
 import { parseStatus, type MessageFilter } from '../ingest/status.ts';
 
 export const filterNames = [
@@ -16,7 +18,7 @@ export const filterNames = [
 ] as const;
 
 /** @throws Problem value, not-supported: a filter that is not understood must not be taken for no filter */
-export function filterOf(query: URLSearchParams, more: readonly string[] = []): MessageFilter {
+function filterOf(query: URLSearchParams, more: readonly string[] = []): MessageFilter {
   const known: readonly string[] = [...filterNames, ...more];
   for (const name of query.keys()) {
     if (!known.includes(name)) {
@@ -37,6 +39,13 @@ export function filterOf(query: URLSearchParams, more: readonly string[] = []): 
     until: instantOf(query, 'until'),
     ...(status === undefined ? {} : { status: parseStatus(status) }),
   };
+}
+
+/** As {@link filterOf}. @throws Problem not-found for an endpoint that is not there, too */
+export async function readFilter(db: Tx, query: URLSearchParams, more?: readonly string[]): Promise<MessageFilter> {
+  const filter = filterOf(query, more);
+  await assertEndpoint(db, filter.source);
+  return filter;
 }
 
 /** Members that are texts or numbers, as parameters. @throws Problem value */

@@ -19,10 +19,9 @@ import {
   type MessageFilter,
   type MessageLine,
 } from '../ingest/status.ts';
-import { filterNames, filterOf, instantOf, numberOf, queryOf } from './ops-filter.ts';
+import { filterNames, instantOf, numberOf, queryOf, readFilter } from './ops-filter.ts';
 import { idOf, json, readObject, type OpsRoute } from './ops-route.ts';
 import type { Answer } from './respond.ts';
-import { assertEndpoint } from '../ingest/registry/versions.ts';
 
 export interface MessageService {
   readonly database: Database;
@@ -66,8 +65,7 @@ export function messageRoutes(service: MessageService): readonly OpsRoute[] {
 
 /** As JSON a page; as NDJSON every message that matches, written as fast as the caller reads. */
 async function answerMessages(database: Tx, request: Request, query: URLSearchParams): Promise<Answer> {
-  const filter = filterOf(query, pageNames);
-  await assertEndpoint(database, filter.source);
+  const filter = await readFilter(database, query, pageNames);
   const after = numberOf(query, 'after', 0);
   if ((request.headers.accept ?? '').includes('application/x-ndjson')) {
     const pages = everyMessage(database, filter, after);
@@ -98,8 +96,7 @@ async function search({ database, mark }: MessageService, request: Request): Pro
   const body = await readObject(request, ['identifier', ...filterNames, ...pageNames]);
   const { identifier, ...rest } = body;
   const query = queryOf(rest);
-  const filter = filterOf(query, pageNames);
-  await assertEndpoint(database, filter.source);
+  const filter = await readFilter(database, query, pageNames);
   if (identifier === undefined) return answerPage(database, filter, query);
   const isText = typeof identifier === 'string';
   if (!isText || identifier.length < identifierChars.min || identifier.length > identifierChars.max) {
@@ -125,7 +122,7 @@ async function answerErrors(database: Tx, query: URLSearchParams): Promise<Answe
 /** `{"why":"test","source":"ward","code":"value"}`: of one endpoint at least, so that nobody empties the inbox by mistake. */
 async function dismiss(database: Database, request: Request): Promise<Answer> {
   const { why, ...rest } = await readObject(request, ['why', ...filterNames]);
-  const filter = filterOf(queryOf(rest));
+  const filter = await readFilter(database, queryOf(rest));
   if (filter.source === undefined) {
     throw new Problem('required', 'the source says of which endpoint', { expression: 'source' });
   }

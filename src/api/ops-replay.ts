@@ -7,7 +7,7 @@ import { askReplay, findReplay, listReplays, stopReplay } from '../ingest/replay
 import { previewReplay } from '../ingest/replay/preview.ts';
 import type { MessageFilter } from '../ingest/status.ts';
 import { findUnmapped } from '../ingest/unmapped.ts';
-import { filterOf, numberOf } from './ops-filter.ts';
+import { numberOf, readFilter } from './ops-filter.ts';
 import { idOf, json, type OpsRoute } from './ops-route.ts';
 import type { Answer } from './respond.ts';
 
@@ -39,7 +39,7 @@ async function replay(
 }
 
 async function readReplay(database: Database, query: URLSearchParams): Promise<MessageFilter> {
-  const filter = filterOf(query, ['unmapped', 'all', 'preview', 'rate']);
+  const filter = await readFilter(database, query, ['unmapped', 'all', 'preview', 'rate']);
   const name = query.get('unmapped') ?? undefined;
   const isEmpty = Object.values(filter).every((value) => value === undefined);
   if (isEmpty && name === undefined && query.get('all') !== 'true') {

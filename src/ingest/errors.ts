@@ -5,6 +5,7 @@
 import type { Tx } from '../db.ts';
 import { join, sql, type Sql } from '../db/sql.ts';
 import { reasonCode } from './status.ts';
+import { assertEndpoint } from './registry/versions.ts';
 
 export interface ErrorFilter {
   /** Name of the endpoint. */
@@ -64,7 +65,9 @@ interface GroupRow {
   latest: string[];
 }
 
+/** @throws Problem not-found */
 export async function listErrors(db: Tx, filter: ErrorFilter = {}): Promise<ErrorInbox> {
+  await assertEndpoint(db, filter.source);
   const rows = await db.query<GroupRow>(sql`
     select e.name as source, coalesce(m.step, '') as step, ${reasonCode} as code, m.position,
       (array_agg(m.reason order by m.id desc))[1] as reason,

@@ -10,7 +10,7 @@ import type { Database, Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import { parseOverlay, type Maps, type OverlayText } from '../mapping/maps.ts';
-import { unknownEndpoint } from './registry/versions.ts';
+import { assertEndpoint, unknownEndpoint } from './registry/versions.ts';
 
 /** An overlay is some hundred lines; the migration has the same bound. */
 export const overlayBytesMax = 1_048_576;
@@ -174,8 +174,9 @@ function shippedVersion(maps: Maps, endpoint: string): string {
   return maps.shipped(endpoint).version;
 }
 
-/** The versions of an endpoint, newest first; without a name the one in force of each endpoint that has any. */
+/** The versions of an endpoint, newest first; without a name the one in force of each endpoint that has any. @throws Problem not-found */
 export async function listMapVersions(db: Tx, endpoint?: string): Promise<MapVersion[]> {
+  await assertEndpoint(db, endpoint);
   const rows = await db.query<VersionRow>(sql`
     select e.name as endpoint, m.version, m.map_version, o.name as overlay, m.overlay as hash, m.restores, m.applied_by,
       m.applied_at, m.note

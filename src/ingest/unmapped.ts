@@ -9,6 +9,7 @@ import type { Tx } from '../db.ts';
 import { sql } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
 import type { Draft, Unmapped } from '../mapping/message/draft.ts';
+import { assertEndpoint } from './registry/versions.ts';
 
 /** How late counts are seen. */
 export const flushMs = 5_000;
@@ -219,8 +220,9 @@ interface UnmappedRow {
   examples: string[];
 }
 
-/** What concerns most messages, and among equals most patients, first. */
+/** What concerns most messages, and among equals most patients, first. @throws Problem not-found */
 export async function listUnmapped(db: Tx, source?: string): Promise<UnmappedLine[]> {
+  await assertEndpoint(db, source);
   const rows = await db.query<UnmappedRow>(sql`
     select l.source, l.kind, l.position, l.code, l.messages,
       least(l.messages, case when cardinality(l.patients) < ${patientsKept} then cardinality(l.patients)

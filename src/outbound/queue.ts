@@ -6,7 +6,7 @@
 import type { Tx } from '../db.ts';
 import { sql, textArray } from '../db/sql.ts';
 import { Problem } from '../fhir/problem.ts';
-import { slotCount, toDestination, type Destination, type DestinationRow } from './destination.ts';
+import { findDestination, slotCount, toDestination, type Destination, type DestinationRow } from './destination.ts';
 import type { Answer } from './verdict.ts';
 
 /** In the order of the column's numbers. */
@@ -130,10 +130,12 @@ export interface OutboundFilter {
 /** A page for a person; more with `after`. */
 export const pageRows = 1_000;
 
+/** @throws Problem not-found */
 export async function listOutbound(
   db: Tx,
   { destination, status, after = 0 }: OutboundFilter,
 ): Promise<OutboundLine[]> {
+  if (destination !== undefined) await findDestination(db, destination);
   const wanted = status === undefined ? null : code[status];
   const rows = await db.query<Omit<OutboundLine, 'status'> & { status: number }>(sql`
     select m.id, d.name as destination, m.type, m.control_id as "controlId", m.status, m.attempts,

@@ -51,6 +51,8 @@ describe('hub endpoint', () => {
     ]);
     const made = await hub('set ward --zone Asia/Shanghai --set title=Ward --by lin --note moved');
     assert.deepEqual([made.code, made.stderr, lines(made.stdout)[0]?.['zone']], [0, '', 'Asia/Shanghai']);
+    const same = await hub('set ward --zone Asia/Shanghai --dry-run');
+    assert.deepEqual([same.code, same.stdout, same.stderr], [0, '', 'Nothing would change.\n']);
     await hub('resume ward --by wei');
     const history = lines((await hub('history ward')).stdout);
     assert.deepEqual(

@@ -80,6 +80,9 @@ describe('hub send', () => {
       [id, controlId, 'SIU^S12', 'waiting'],
     );
     assert.doesNotMatch(listed.stdout, /张/);
+    const mistyped = await hub(['outbound', 'list', '--destination', 'typo']);
+    assert.equal(mistyped.code, 1);
+    assert.match(mistyped.stderr, /no destination named typo\nList them: hub endpoint list/);
   });
 
   it('drops a refused message, and only that', async () => {

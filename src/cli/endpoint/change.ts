@@ -46,8 +46,10 @@ async function apply(
   given: EndpointOptions & { readonly secrets: Record<string, string | null> },
 ): Promise<void> {
   const change = { ...options(given), secrets: given.secrets };
-  if (given.dryRun === true) print((await planOneChange(database, { name, patch }, change)).changes);
-  else print([await changeEndpoint(database, name, patch, change)]);
+  if (given.dryRun !== true) return print([await changeEndpoint(database, name, patch, change)]);
+  const { changes } = await planOneChange(database, { name, patch }, change);
+  if (changes.length === 0) process.stderr.write('Nothing would change.\n');
+  print(changes);
 }
 
 /** `hub endpoint run`: asked now, by whichever process with the role scheduler is first. */

@@ -38,6 +38,12 @@ describe('operations: messages', function () {
       organization: 'Organization/ward',
       facilities: ['WARD'],
     });
+    await addEndpoint(hub.database, {
+      name: 'quiet',
+      kind: 'fhir-push',
+      organization: 'Organization/quiet',
+      config: { source: 'urn:quiet' },
+    });
     mllp = connectMllp({ host: '127.0.0.1', port: hub.mllpPort });
     const [operator, analyst, auditor] = await Promise.all(
       operatorRoles.map((role) => hub.token('operator', { client_id: role, ops_role: role })),
@@ -137,6 +143,22 @@ describe('operations: messages', function () {
     assert.equal((await ask('auditor', 'GET', '/messages/x')).status, 404);
   });
 
+  for (const [method, path, body] of [
+    ['GET', '/messages?source=typo'],
+    ['POST', '/messages/search', { source: 'typo' }],
+    ['GET', '/errors?source=typo'],
+    ['POST', '/errors/dismiss', { source: 'typo', why: 'test' }],
+    ['GET', '/unmapped?source=typo'],
+    ['GET', '/maps?endpoint=typo'],
+    ['POST', '/replay?source=typo'],
+    ['POST', '/replay?source=typo&preview=true'],
+    ['GET', '/outbound?destination=typo'],
+  ] as const) {
+    it(`given a name that there is not, ${method} ${path} says so: it is not one of which there is nothing`, async () => {
+      assert.equal((await ask('analyst', method, path, body)).status, 404);
+    });
+  }
+
   it('the error inbox: one line for a cause, with how many, since when, and examples', async () => {
     const { json } = await ask('auditor', 'GET', '/errors?source=ward');
     const [group, ...others] = json['errors'] as Record<string, unknown>[];
@@ -161,7 +183,7 @@ describe('operations: messages', function () {
       (listed.json['messages'] as { controlId: string }[]).map(({ controlId }) => controlId),
       ['Q-1', 'Q-2'],
     );
-    assert.deepEqual((await ask('auditor', 'GET', '/errors?source=nowhere')).json['errors'], []);
+    assert.deepEqual((await ask('auditor', 'GET', '/errors?source=quiet')).json['errors'], []);
     assert.equal((await ask('auditor', 'GET', '/errors?sorce=ward')).status, 400);
   });
 
@@ -254,7 +276,7 @@ describe('operations: messages', function () {
     assert.equal((await dismiss('auditor', '/errors/dismiss', cause)).status, 403);
     assert.equal((await dismiss('analyst', '/errors/dismiss', { ...cause, why: 'bored' })).status, 422);
     assert.equal((await dismiss('analyst', '/errors/dismiss', { why: 'test' })).status, 422, 'of which endpoint');
-    assert.equal((await dismiss('analyst', '/errors/dismiss', { ...cause, source: 'other' })).json['dismissed'], 0);
+    assert.equal((await dismiss('analyst', '/errors/dismiss', { ...cause, source: 'quiet' })).json['dismissed'], 0);
     assert.deepEqual((await dismiss('analyst', '/errors/dismiss', cause)).json, {
       dismissed: 2,
       released: 0,
@@ -280,9 +302,9 @@ describe('operations: messages', function () {
 
   it('an auditor looks and changes nothing; an analyst mends and changes nothing else', async () => {
     const change = '/outbound/00000000-0000-4000-8000-000000000000/retry';
-    assert.equal((await ask('auditor', 'POST', '/replay?source=nowhere')).status, 403);
+    assert.equal((await ask('auditor', 'POST', '/replay?source=quiet')).status, 403);
     assert.equal((await ask('auditor', 'POST', change)).status, 403);
-    assert.equal((await ask('analyst', 'POST', '/replay?source=nowhere')).status, 200);
+    assert.equal((await ask('analyst', 'POST', '/replay?source=quiet')).status, 200);
     assert.equal((await ask('analyst', 'POST', change)).status, 403);
     assert.notEqual((await ask('operator', 'POST', change)).status, 403);
   });
