@@ -31,11 +31,11 @@ describe('the trail of the console and of strangers', () => {
 
   it('what an operator looked at is on record, by route and names of parameters', async () => {
     const operator = await hub.token('operator', { client_id: 'console' });
-    assert.equal((await hub.send('GET', '/ops/messages?source=secret-word&status=waiting', operator)).status, 200);
+    assert.equal((await hub.send('GET', '/ops/messages?control-id=secret-word&status=waiting', operator)).status, 200);
     assert.deepEqual(await newest(), {
       interaction: 'ops-view',
       client: 'console',
-      query: 'GET /ops/messages?source&status',
+      query: 'GET /ops/messages?control-id&status',
       outcome: 0,
       address: '127.0.0.1',
     });
