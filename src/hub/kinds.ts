@@ -1,6 +1,6 @@
 /** What each kind of endpoint asks of its settings: what all kinds share, what pulled ones share, and the rest from its adapter. */
 import { fhirBulk } from '../../adapters/fhir/bulk.ts';
-import { checkPushSettings } from '../../adapters/fhir/push.ts';
+import { checkPushSettings, pullOf } from '../../adapters/fhir/push.ts';
 import { fhirRest } from '../../adapters/fhir/rest.ts';
 import type { EndpointKind, Puller } from '../ingest/contract.ts';
 import { pullSettings, readPullSettings } from '../ingest/pull/settings.ts';
@@ -39,5 +39,6 @@ export function kindRules(kind: EndpointKind): KindRules {
       return config;
     },
     secrets: (config) => puller?.secrets(without(config, byOthers)) ?? [],
+    asks: (config) => (kind === 'fhir-push' ? pullOf(without(config, byOthers)) : undefined),
   };
 }

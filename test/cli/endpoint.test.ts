@@ -40,6 +40,30 @@ describe('hub endpoint', () => {
     await Promise.all([world.close(), dataDir.close()]);
   });
 
+  it('a source that only says what is there names one that pulls it: add and set refuse another, test notices', async () => {
+    const push =
+      'add told --kind fhir-push --organization Organization/a --set source=https://a.example/r4 --set pull=typo';
+    const refused = await hub(push);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /typo is no endpoint of the same organization that pulls/);
+    assert.equal((await hub(`${push} --draft`)).code, 0);
+    const tested = await hub('test told --json');
+    assert.equal(tested.code, 1);
+    assert.match(tested.stdout, /typo is no endpoint of the same organization that pulls/);
+    assert.equal((await hub('resume told')).code, 1);
+    const asked = (name: string, organization: string) =>
+      hub(
+        `add ${name} --kind fhir-rest --organization Organization/${organization} --set base=https://a.example/r4 --draft`,
+      );
+    for (const added of [await asked('own', 'a'), await asked('foreign', 'b')])
+      assert.deepEqual([added.code, added.stderr], [0, '']);
+    assert.equal((await hub('set told --set pull=foreign --state live')).code, 1, 'of another organization');
+    const live = await hub('set told --set pull=own --state live');
+    assert.deepEqual([live.code, live.stderr], [0, '']);
+    assert.doesNotMatch((await hub('test told --json')).stdout, /that pulls/);
+    assert.equal((await hub('set told --set pull=typo')).code, 1);
+  });
+
   it('add, look at a change, make it, and read who made it', async () => {
     const added = await hub('add ward --kind hl7v2-mllp --organization Organization/a --facility WARD --state testing');
     assert.deepEqual([added.code, added.stderr], [0, '']);

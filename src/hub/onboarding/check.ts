@@ -9,7 +9,7 @@ import { Problem } from '../../fhir/problem.ts';
 import type { Check, Endpoint } from '../../ingest/contract.ts';
 import { reachOf } from '../../ingest/endpoint.ts';
 import { isHl7 } from '../../ingest/registry/description.ts';
-import { missingSecrets } from '../../ingest/registry/plan.ts';
+import { judgeAsked, missingSecrets } from '../../ingest/registry/plan.ts';
 import { findEndpoint, listEndpoints } from '../../ingest/registry/rows.ts';
 import { readSecrets, secretNames, type Secrets } from '../../ingest/registry/secrets.ts';
 import { forAdapter } from '../../ingest/registry/settings.ts';
@@ -138,6 +138,16 @@ async function checkSettings(options: OnboardingOptions, endpoint: Endpoint): Pr
       isOk: missing.length === 0,
       detail: missing.length === 0 ? `there: ${needed.join(', ')}` : `missing: ${missing.join(', ')}`,
       ...(missing.length > 0 && { fix: `hub endpoint set ${endpoint.name} --secret ${missing[0]} < FILE` }),
+    });
+  }
+  if (checks[0]?.isOk === true && kindRules(endpoint.kind).asks(endpoint.config) !== undefined) {
+    const wrong = await judgeAsked(database, endpoint, kindRules);
+    checks.push({
+      name: 'asked',
+      isNeeded: true,
+      isOk: wrong === undefined,
+      detail: wrong?.message ?? 'what it is only told of is asked for',
+      ...(wrong !== undefined && { fix: `hub endpoint set ${endpoint.name} --set pull=NAME` }),
     });
   }
   const puller = pullerOf(endpoint.kind);

@@ -47,6 +47,8 @@ export interface KindRules {
   readConfig(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
   /** Names of the secrets that these settings need. */
   secrets(config: Readonly<Record<string, unknown>>): readonly string[];
+  /** The endpoint that is asked for what this one was only told of. */
+  asks(config: Readonly<Record<string, unknown>>): string | undefined;
 }
 
 /** @throws Problem not-supported for a kind that no adapter has */

@@ -2,11 +2,12 @@
 import type { Tx } from '../../db.ts';
 import { Problem } from '../../fhir/problem.ts';
 import type { Endpoint } from '../contract.ts';
-import { checkDescription, describe, type Description, type Kinds, type NewEndpoint } from './description.ts';
+import { checkDescription, describe, isPulled, type Description, type Kinds, type NewEndpoint } from './description.ts';
 import { differences, mergePatch, type Difference } from './difference.ts';
 import { readAround, type Known } from './known.ts';
 import { parseDescription } from './parse.ts';
 import { areRivals } from './rival.ts';
+import { findEndpoint } from './rows.ts';
 import { assertTransition, isOpen } from './states.ts';
 import { unknownEndpoint } from './versions.ts';
 
@@ -39,12 +40,34 @@ export interface PlannedChange extends Planned {
 
 /** @throws Problem as planNew */
 export async function planOneNew(db: Tx, wanted: NewEndpoint, options: PlanOptions): Promise<Planned> {
-  return planNew(await readAround(db, wanted.name, wanted.facilities), wanted, options);
+  const planned = planNew(await readAround(db, wanted.name, wanted.facilities), wanted, options);
+  await assertAsked(db, planned.description, options);
+  return planned;
 }
 
 /** @throws Problem as planChange */
 export async function planOneChange(db: Tx, change: EndpointChange, options: PlanOptions): Promise<PlannedChange> {
-  return planChange(await readAround(db, change.name, change.patch['facilities']), change, options);
+  const planned = planChange(await readAround(db, change.name, change.patch['facilities']), change, options);
+  await assertAsked(db, planned.description, options);
+  return planned;
+}
+
+async function assertAsked(db: Tx, description: Description, { kinds }: PlanOptions): Promise<void> {
+  if (kinds === undefined || !isOpen(description.state)) return;
+  const wrong = await judgeAsked(db, description, kinds);
+  if (wrong !== undefined) throw wrong;
+}
+
+/** @returns why the endpoint that it names to be asked cannot be; undefined when it can, or when it names none */
+export async function judgeAsked(db: Tx, description: Description, kinds: Kinds): Promise<Problem | undefined> {
+  const name = kinds(description.kind).asks(description.config);
+  if (name === undefined) return undefined;
+  const asked = await findEndpoint(db, name);
+  if (asked?.organization === description.organization && isPulled(asked.kind)) return undefined;
+  return new Problem('business-rule', `${name} is no endpoint of the same organization that pulls`, {
+    expression: 'pull',
+    hint: 'List them: hub endpoint list. Register the one that pulls first, or begin with --draft.',
+  });
 }
 
 /** @throws Problem value, required, conflict */

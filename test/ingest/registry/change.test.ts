@@ -142,7 +142,7 @@ describe('changing an endpoint', () => {
   describe('secrets', () => {
     const key = createSecretKey(randomBytes(32));
     const sealer = openSealer(() => [key]);
-    const kinds: Kinds = () => ({ readConfig: (config) => config, secrets: () => ['password'] });
+    const kinds: Kinds = () => ({ readConfig: (config) => config, secrets: () => ['password'], asks: () => undefined });
     const options = { sealer, kinds };
     const rest = { ...oneHospital, kind: 'fhir-rest' as const, facilities: [] };
 

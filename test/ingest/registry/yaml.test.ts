@@ -108,7 +108,7 @@ describe('the registry as YAML', () => {
   }
 
   it('an endpoint whose secrets are not there yet is a draft, and says which', async () => {
-    const kinds: Kinds = () => ({ readConfig: (config) => config, secrets: () => ['password'] });
+    const kinds: Kinds = () => ({ readConfig: (config) => config, secrets: () => ['password'], asks: () => undefined });
     const text = 'endpoints: [{ name: p, kind: fhir-rest, organization: Organization/a, secrets: [password] }]';
     const [imported] = await importEndpoints(there(), readYaml(text, 'hub.yaml'), { ...signed, kinds });
     assert.deepEqual([imported?.outcome, imported?.missingSecrets], ['added', ['password']]);
