@@ -3,3 +3,6 @@
 alter table erasure alter column due_at type timestamptz;
 alter table export_job alter column due_at type timestamptz;
 alter table subscription alter column due_at type timestamptz;
+
+-- And a window that is closed is closed for the next statement.
+alter table break_glass alter column opened_at type timestamptz, alter column closes_at type timestamptz;

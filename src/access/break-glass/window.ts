@@ -117,6 +117,9 @@ export interface ReportFilter {
   readonly hasReasons?: boolean;
 }
 
+/** The trail knows milliseconds. */
+const opened = raw("date_trunc('milliseconds', glass.opened_at)");
+
 /** Newest first. */
 export async function reportWindows(
   db: Tx,
@@ -133,8 +136,8 @@ export async function reportWindows(
           where one.patient = glass.patient)`),
         'used',
       )}
-        and used.at_to >= glass.opened_at and used.at_from <= glass.closes_at + interval '1 minute'
-        and used.at >= glass.opened_at and used.at <= glass.closes_at + interval '1 minute'
+        and used.at_to >= ${opened} and used.at_from <= glass.closes_at + interval '1 minute'
+        and used.at >= ${opened} and used.at <= glass.closes_at + interval '1 minute'
         and used.decided_by = 'break-glass:' || glass.id and used.interaction <> 'break-glass') as uses ${withReason}
     from break_glass glass
     where (not ${isOpen}::bool or closes_at > statement_timestamp())

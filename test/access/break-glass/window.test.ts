@@ -158,6 +158,18 @@ describe('break-glass: what an open window shows', () => {
       assert.deepEqual(await closeWindows(db, emergency(), ['p1']), []);
     });
 
+    it('for the next statement, however soon', async () => {
+      const patient = emergency({ subject: 'soon' });
+      await db.inTransaction(async (tx) => {
+        await open({}, patient);
+        for (let time = 0; time < 50; time++) {
+          await tx.query(sql`update break_glass set closes_at = statement_timestamp() + interval '1 hour'`);
+          assert.equal((await closeWindows(tx, patient, ['p1'])).length, 1);
+          assert.deepEqual(await idsSeenBy(tx, patient), [], `${time}`);
+        }
+      });
+    });
+
     it('by the operator, once', async () => {
       const { id } = await open();
       await closeWindow(db, id, 'wang');
