@@ -1,6 +1,7 @@
 /** What a run has: the source, the settings, the mark that moves with each page, and what is left of its budget. */
 import type { Pulled, PullRun } from '../../../src/ingest/contract.ts';
 import type { FhirSource } from '../ask.ts';
+import { Budget, bytesOf } from '../budget.ts';
 import { RunClock } from '../clock.ts';
 import { Contents } from '../contents.ts';
 import { readVersion, type FhirVersion } from '../versions/version.ts';
@@ -16,8 +17,7 @@ export class Progress {
   readonly contents: Contents;
   readonly #clock: RunClock;
   readonly #notes = new Map<string, number>();
-  #resources = 0;
-  #bytes = 0;
+  readonly #budget: Budget;
 
   constructor(run: PullRun, source: FhirSource, settings: BulkSettings) {
     this.run = run;
@@ -26,6 +26,7 @@ export class Progress {
     this.version = readVersion(settings.version);
     this.mark = readMark(run.watermark);
     this.#clock = new RunClock(run.watermark, source);
+    this.#budget = new Budget(run.budget);
     this.contents = new Contents({
       run,
       source,
@@ -44,13 +45,11 @@ export class Progress {
 
   async #write(page: readonly Pulled[]): Promise<void> {
     await this.run.take(page, { ...writeMark(this.mark), ...this.#clock.mark() });
-    this.#resources += page.length;
-    for (const { bytes } of page) this.#bytes += bytes.length;
+    this.#budget.spend(page.length, bytesOf(page));
   }
 
   get isSpent(): boolean {
-    const { resources, bytes } = this.run.budget;
-    return this.#resources >= resources || this.#bytes >= bytes;
+    return this.#budget.isSpent;
   }
 
   /** @param times of the same: told with their number */

@@ -1,6 +1,7 @@
 /** What a run has: the source, the settings, the mark that moves with each page, and what is left of its budget. */
 import type { Pulled, PullRun } from '../../../src/ingest/contract.ts';
 import type { FhirSource } from '../ask.ts';
+import { Budget, bytesOf } from '../budget.ts';
 import { RunClock } from '../clock.ts';
 import { Contents } from '../contents.ts';
 import { readMark, writeMark, type RestMark, type TypeMark } from './mark.ts';
@@ -14,8 +15,7 @@ export class Progress {
   readonly contents: Contents;
   readonly #clock: RunClock;
   readonly notes = new Set<string>();
-  #resources = 0;
-  #bytes = 0;
+  readonly #budget: Budget;
 
   constructor(run: PullRun, source: FhirSource, settings: RestSettings) {
     this.run = run;
@@ -23,6 +23,7 @@ export class Progress {
     this.settings = settings;
     this.mark = readMark(run.watermark);
     this.#clock = new RunClock(run.watermark, source);
+    this.#budget = new Budget(run.budget);
     this.contents = new Contents({
       run,
       source,
@@ -55,21 +56,16 @@ export class Progress {
 
   async #write(page: readonly Pulled[]): Promise<void> {
     await this.run.take(page, { ...writeMark(this.mark), ...this.#clock.mark() });
-    this.spend(
-      page.length,
-      page.reduce((sum, { bytes }) => sum + bytes.length, 0),
-    );
+    this.#budget.spend(page.length, bytesOf(page));
   }
 
   /** Also what is only looked at costs the source. */
   spend(resources: number, bytes: number): void {
-    this.#resources += resources;
-    this.#bytes += bytes;
+    this.#budget.spend(resources, bytes);
   }
 
   get isSpent(): boolean {
-    const { resources, bytes } = this.run.budget;
-    return this.#resources >= resources || this.#bytes >= bytes;
+    return this.#budget.isSpent;
   }
 
   now(): string {
