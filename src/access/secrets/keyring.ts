@@ -6,7 +6,7 @@ import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createOnce, replaceFile } from '../token/key-file.ts';
+import { createOnce, replaceFile, unlessMissing } from '../token/key-file.ts';
 import { keyIdOf, type Keyring } from './seal.ts';
 
 const fileName = 'secret-keys.json';
@@ -45,7 +45,7 @@ export async function openKeyring(dataDir: string): Promise<Keyring> {
 /** The one that seals first. */
 export async function readSecretKeys(dataDir: string): Promise<SecretKey[]> {
   const first = async (): Promise<string> => {
-    const former = await readFile(join(dataDir, formerName)).catch(() => undefined);
+    const former = await readFile(join(dataDir, formerName)).catch(unlessMissing);
     return write([newKey(former?.length === keyBytes ? former : undefined)]);
   };
   return parse(await createOnce(dataDir, fileName, first));

@@ -31,6 +31,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await rename(mine, path);
 }
 
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
+/** What is there and cannot be read is no reason to make another. */
+export function unlessMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }

@@ -168,4 +168,10 @@ describe('keys of what is sealed at rest', () => {
     const sealed = openSealer(() => [createSecretKey(key)]).seal('secret', 'a');
     assert.equal(openSealer(await openKeyring(other)).open(sealed, 'a'), 'secret');
   });
+
+  it('the one key of earlier versions, when it cannot be read, is not taken for none', async () => {
+    const other = join(dataDir.path, 'unreadable');
+    await mkdir(join(other, 'account-key'), { recursive: true });
+    await assert.rejects(readSecretKeys(other), { code: 'EISDIR' });
+  });
 });
